@@ -1,0 +1,88 @@
+//! Points in time, and deadlines with their reasons.
+
+use core::{fmt, ops, time::Duration};
+
+/// A point on the owner's monotonic clock, in microseconds from an origin of the owner's choice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Instant(u64);
+
+impl Instant {
+    /// The origin of the clock.
+    pub const ZERO: Self = Self(0);
+
+    /// Returns the point `micros` microseconds after the origin.
+    pub const fn from_micros(micros: u64) -> Self {
+        Self(micros)
+    }
+
+    /// Returns the microseconds since the origin.
+    pub const fn micros(self) -> u64 {
+        self.0
+    }
+
+    /// Returns the time from `earlier` to here; zero if `earlier` is later.
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl ops::Add<Duration> for Instant {
+    type Output = Self;
+
+    fn add(self, time: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX)))
+    }
+}
+
+impl fmt::Display for Instant {
+    /// Writes seconds with three decimals.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:03}", self.0 / 1_000_000, self.0 / 1_000 % 1_000)
+    }
+}
+
+/// Why a deadline exists; printed when it has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Reason {
+    /// The client's negotiation and request, as a whole.
+    Handshake,
+    /// The owner's decision about a login or a request.
+    Answer,
+    /// A name being resolved.
+    Resolve,
+    /// A connection being opened.
+    Connect,
+    /// One direction has ended and the other carries no octet.
+    HalfClose,
+    /// Neither direction carries an octet.
+    Idle,
+    /// The last octets before a close being taken by the peer.
+    Linger,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Handshake => "the handshake was not finished in time",
+            Self::Answer => "no decision was reached in time",
+            Self::Resolve => "the name was not resolved in time",
+            Self::Connect => "the target did not answer in time",
+            Self::HalfClose => "one side had ended and the other stayed silent",
+            Self::Idle => "nothing was carried for too long",
+            Self::Linger => "the peer did not take the last octets in time",
+        })
+    }
+}
+
+/// How long a state may last, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Patience {
+    /// The time from the moment the reason began.
+    pub limit: Duration,
+    /// What is said when it runs out.
+    pub reason: Reason,
+}
