@@ -1,1 +1,4 @@
-//! placeholder
+//! SOCKS5 (RFC 1928) with user name and password (RFC 1929).
+mod refusal;
+
+pub use refusal::Refusal;
