@@ -1,4 +1,23 @@
-//! Carries octets between two streams, with half-close and resets passed on, and holds none of its own.
+//! Carries octets between two streams, passes half-closes and resets on, and holds no octet of its own.
+//!
+//! The windows on its two sides are its only buffers: what one side has received is lent to the other side's
+//! `write`, and what the other side reads goes straight into the first side's send ring. So a reader that stalls
+//! closes the writer's window all the way back to the origin.
+//!
+//! *Up* is from side A, whose octets stand in rings, to side B; *down* is from B to A.
+//!
+//! ```text
+//! Both      ─► DownOnly : A's FIN was passed on to B
+//! Both      ─► UpOnly   : B's FIN was passed on to A
+//! DownOnly  ─► Done     : B's FIN was passed on to A
+//! UpOnly    ─► Done     : A's FIN was passed on to B
+//! Both      ─► Breaking : a side broke
+//! DownOnly  ─► Breaking : a side broke
+//! UpOnly    ─► Breaking : a side broke
+//! Breaking  ─► Broken   : what came before the break was passed on, and the other side was reset
+//! ```
+
+use core::fmt;
 
 /// How a stream broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,8 +31,8 @@ pub enum Broken {
     Host(i32),
 }
 
-impl core::fmt::Display for Broken {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Reset => f.write_str("the peer reset the connection"),
             Self::TimedOut => f.write_str("the peer stopped answering"),
@@ -43,4 +62,193 @@ pub trait Stream {
 
     /// Ends both directions at once, with a RST to the peer.
     fn abort(&mut self);
+}
+
+/// A stream whose octets stand in rings that can be lent.
+pub trait Ring: Stream {
+    /// Lends what has been received, up to the ring's wrap, and forgets as many octets as `take` returns.
+    ///
+    /// `Ok(None)` is the peer's FIN.
+    ///
+    /// # Errors
+    /// As for [`Stream::read`].
+    fn with_received<R>(&mut self, take: impl FnOnce(&[u8]) -> (usize, R)) -> nb::Result<Option<R>, Broken>;
+
+    /// Lends free space of the send ring, up to its wrap, and sends as many octets as `fill` returns.
+    ///
+    /// # Errors
+    /// As for [`Stream::write`].
+    fn with_space<R>(&mut self, fill: impl FnOnce(&mut [u8]) -> (usize, R)) -> nb::Result<R, Broken>;
+
+    /// Returns the octets sent or queued that the peer has not acknowledged.
+    fn unsent(&self) -> usize;
+}
+
+/// One of the two streams of a relay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Side {
+    /// The one whose octets stand in rings.
+    A,
+    /// The other one.
+    B,
+}
+
+/// Where a relay stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum State {
+    /// Both directions carry octets.
+    Both,
+    /// B's FIN has been passed on; A may still send.
+    UpOnly,
+    /// A's FIN has been passed on; B may still send.
+    DownOnly,
+    /// Both FINs have been passed on, each after the octets before it.
+    Done,
+    /// A side broke; what it had sent before is still being passed on.
+    Breaking,
+    /// A side broke, and the other one has been reset.
+    Broken,
+}
+
+/// The two directions between streams A and B.
+#[derive(Clone, Copy, Debug)]
+pub struct Relay {
+    state: State,
+    broken: Option<(Side, Broken)>,
+    up: u64,
+    down: u64,
+}
+
+impl Default for Relay {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Why carrying in one direction stopped.
+enum Stop {
+    Waiting,
+    Fin,
+    Broke(Side, Broken),
+}
+
+impl Relay {
+    /// Returns a relay that has carried nothing.
+    pub const fn new() -> Self {
+        Self { state: State::Both, broken: None, up: 0, down: 0 }
+    }
+
+    /// Returns where the relay stands.
+    pub const fn state(&self) -> State {
+        self.state
+    }
+
+    /// Returns the octets carried from A to B and from B to A.
+    pub const fn carried(&self) -> (u64, u64) {
+        (self.up, self.down)
+    }
+
+    /// Returns the side that broke, and how.
+    pub const fn broken(&self) -> Option<(Side, Broken)> {
+        self.broken
+    }
+
+    /// Carries what can be carried now, until both directions wait, and returns how many octets that was.
+    ///
+    /// The owner calls it whenever one of the streams may have become readable or writable. Once the state is
+    /// `Done` or `Broken` the owner drops both streams; nothing of theirs is left to be closed.
+    pub fn pump(&mut self, a: &mut impl Ring, b: &mut impl Stream) -> usize {
+        let before = self.up + self.down;
+        if matches!(self.state, State::Both | State::UpOnly) {
+            match self.carry_up(a, b) {
+                Stop::Waiting => {}
+                Stop::Fin => {
+                    b.close();
+                    self.state = if self.state == State::Both { State::DownOnly } else { State::Done };
+                }
+                Stop::Broke(side, how) => self.breaks(side, how),
+            }
+        }
+        if matches!(self.state, State::Both | State::DownOnly) {
+            match self.carry_down(a, b) {
+                Stop::Waiting => {}
+                Stop::Fin => {
+                    a.close();
+                    self.state = if self.state == State::Both { State::UpOnly } else { State::Done };
+                }
+                Stop::Broke(side, how) => self.breaks(side, how),
+            }
+        }
+        if self.state == State::Breaking {
+            self.finish(a, b);
+        }
+        usize::try_from(self.up + self.down - before).unwrap_or(usize::MAX)
+    }
+
+    fn breaks(&mut self, side: Side, how: Broken) {
+        self.broken = Some((side, how));
+        self.state = State::Breaking;
+    }
+
+    /// Passes on what the broken side had sent before, then resets the other one.
+    ///
+    /// A host's socket tells of a reset once, to whoever asks first, and then looks like an end: so once a side
+    /// is known to be broken its end is a break as well.
+    fn finish(&mut self, a: &mut impl Ring, b: &mut impl Stream) {
+        let over = match self.broken {
+            Some((Side::A, _)) => match self.carry_up(a, b) {
+                Stop::Waiting => false,
+                Stop::Fin | Stop::Broke(..) => {
+                    b.abort();
+                    true
+                }
+            },
+            Some((Side::B, _)) | None => match self.carry_down(a, b) {
+                Stop::Waiting => false,
+                Stop::Broke(Side::A, _) => true,
+                Stop::Fin | Stop::Broke(Side::B, _) if a.unsent() > 0 => false,
+                Stop::Fin | Stop::Broke(Side::B, _) => {
+                    a.abort();
+                    true
+                }
+            },
+        };
+        if over {
+            self.state = State::Broken;
+        }
+    }
+
+    fn carry_up(&mut self, a: &mut impl Ring, b: &mut impl Stream) -> Stop {
+        loop {
+            let lent = a.with_received(|octets| match b.write(octets) {
+                Ok(taken) => (taken, Ok(taken)),
+                Err(why) => (0, Err(why)),
+            });
+            match lent {
+                Ok(Some(Ok(taken))) => self.up += taken as u64,
+                Ok(None) => return Stop::Fin,
+                Ok(Some(Err(nb::Error::WouldBlock))) | Err(nb::Error::WouldBlock) => return Stop::Waiting,
+                Ok(Some(Err(nb::Error::Other(how)))) => return Stop::Broke(Side::B, how),
+                Err(nb::Error::Other(how)) => return Stop::Broke(Side::A, how),
+            }
+        }
+    }
+
+    fn carry_down(&mut self, a: &mut impl Ring, b: &mut impl Stream) -> Stop {
+        loop {
+            let lent = a.with_space(|space| match b.read(space) {
+                Ok(given) => (given, Ok(given)),
+                Err(why) => (0, Err(why)),
+            });
+            match lent {
+                Ok(Ok(0)) => return Stop::Fin,
+                Ok(Ok(given)) => self.down += given as u64,
+                Ok(Err(nb::Error::WouldBlock)) | Err(nb::Error::WouldBlock) => return Stop::Waiting,
+                Ok(Err(nb::Error::Other(how))) => return Stop::Broke(Side::B, how),
+                Err(nb::Error::Other(how)) => return Stop::Broke(Side::A, how),
+            }
+        }
+    }
 }

@@ -1,1 +1,230 @@
-//! placeholder
+//! Drives machines over smoltcp sockets, and watches smoltcp devices.
+//!
+//! smoltcp tells three things apart that look alike: `RecvError::Finished` is the peer's FIN, `Ok(0)` is nothing
+//! yet, and `InvalidState` is a reset or a connection that is not open yet. [`Socket`] is where that is known, and
+//! where a close waits until smoltcp can carry it out safely.
+
+use crate::relay::{Broken, Ring, Stream};
+use core::cell::RefCell;
+use smoltcp::phy::{self, Device, DeviceCapabilities};
+use smoltcp::socket::tcp;
+use smoltcp::time::Instant;
+
+/// What the owner of a socket wants to become of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wish {
+    /// It stays as it is.
+    #[default]
+    Keep,
+    /// Its sending half ends behind the octets written.
+    Close,
+    /// It ends at once, with a RST.
+    Abort,
+}
+
+impl Wish {
+    /// Carries the wish out as soon as that is safe, and returns whether the socket was told just now.
+    ///
+    /// A close waits in SYN-RECEIVED until the connection is open, since smoltcp 0.14 never sends a FIN that is
+    /// asked for there; in CLOSE-WAIT it waits for an empty send queue, since smoltcp ignores window updates in
+    /// LAST-ACK.
+    pub fn settle(&mut self, socket: &mut tcp::Socket<'_>) -> bool {
+        let ready = match self {
+            Self::Keep => false,
+            Self::Abort => true,
+            Self::Close => match socket.state() {
+                tcp::State::SynReceived => false,
+                tcp::State::CloseWait => socket.send_queue() == 0,
+                tcp::State::Listen
+                | tcp::State::SynSent
+                | tcp::State::Established
+                | tcp::State::FinWait1
+                | tcp::State::FinWait2
+                | tcp::State::Closing
+                | tcp::State::LastAck
+                | tcp::State::TimeWait
+                | tcp::State::Closed => true,
+            },
+        };
+        if ready {
+            if *self == Self::Abort {
+                socket.abort()
+            } else {
+                socket.close()
+            }
+            *self = Self::Keep;
+        }
+        ready
+    }
+}
+
+/// A smoltcp socket as a [`Ring`].
+#[derive(Debug)]
+pub struct Socket<'a, 'rings> {
+    socket: &'a mut tcp::Socket<'rings>,
+    wish: &'a mut Wish,
+}
+
+impl<'a, 'rings> Socket<'a, 'rings> {
+    /// Returns a view of `socket`; closes and aborts are left in `wish`, for the owner to settle.
+    pub const fn new(socket: &'a mut tcp::Socket<'rings>, wish: &'a mut Wish) -> Self {
+        Self { socket, wish }
+    }
+
+    /// Returns the octets received that wait to be read.
+    pub fn unread(&self) -> usize {
+        self.socket.recv_queue()
+    }
+
+    /// Returns why nothing can be lent, knowing that smoltcp refused.
+    fn refusal(&self) -> nb::Error<Broken> {
+        match self.socket.state() {
+            tcp::State::Listen | tcp::State::SynSent | tcp::State::SynReceived => nb::Error::WouldBlock,
+            tcp::State::Closed
+            | tcp::State::Established
+            | tcp::State::FinWait1
+            | tcp::State::FinWait2
+            | tcp::State::CloseWait
+            | tcp::State::Closing
+            | tcp::State::LastAck
+            | tcp::State::TimeWait => nb::Error::Other(Broken::Reset),
+        }
+    }
+}
+
+impl Stream for Socket<'_, '_> {
+    fn read(&mut self, into: &mut [u8]) -> nb::Result<usize, Broken> {
+        let read = self.with_received(|octets| {
+            let count = octets.len().min(into.len());
+            into[..count].copy_from_slice(&octets[..count]);
+            (count, count)
+        })?;
+        Ok(read.unwrap_or(0))
+    }
+
+    fn write(&mut self, from: &[u8]) -> nb::Result<usize, Broken> {
+        self.with_space(|space| {
+            let count = space.len().min(from.len());
+            space[..count].copy_from_slice(&from[..count]);
+            (count, count)
+        })
+    }
+
+    fn close(&mut self) {
+        if *self.wish == Wish::Keep {
+            *self.wish = Wish::Close;
+        }
+    }
+
+    fn abort(&mut self) {
+        *self.wish = Wish::Abort;
+    }
+}
+
+impl Ring for Socket<'_, '_> {
+    fn with_received<R>(&mut self, take: impl FnOnce(&[u8]) -> (usize, R)) -> nb::Result<Option<R>, Broken> {
+        match self.socket.recv_queue() {
+            0 => match self.socket.recv_slice(&mut []) {
+                Ok(_) => Err(nb::Error::WouldBlock),
+                Err(tcp::RecvError::Finished) => Ok(None),
+                Err(tcp::RecvError::InvalidState) => Err(self.refusal()),
+            },
+            _ => match self.socket.recv(|octets| take(octets)) {
+                Ok(result) => Ok(Some(result)),
+                Err(tcp::RecvError::Finished) => Ok(None),
+                Err(tcp::RecvError::InvalidState) => Err(self.refusal()),
+            },
+        }
+    }
+
+    fn with_space<R>(&mut self, fill: impl FnOnce(&mut [u8]) -> (usize, R)) -> nb::Result<R, Broken> {
+        if *self.wish != Wish::Keep {
+            return Err(nb::Error::Other(Broken::Reset));
+        }
+        if self.socket.may_send() && !self.socket.can_send() {
+            return Err(nb::Error::WouldBlock);
+        }
+        match self.socket.send(fill) {
+            Ok(result) => Ok(result),
+            Err(tcp::SendError::InvalidState) => Err(self.refusal()),
+        }
+    }
+
+    fn unsent(&self) -> usize {
+        self.socket.send_queue()
+    }
+}
+
+/// Which way a packet goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// From the wire to the stack.
+    In,
+    /// From the stack to the wire.
+    Out,
+}
+
+/// A device that shows each packet to a function: a received one before the stack sees it, a sent one once it
+/// is written.
+#[derive(Debug)]
+pub struct Tap<D, F> {
+    device: D,
+    see: RefCell<F>,
+}
+
+impl<D: Device, F: FnMut(Way, &[u8])> Tap<D, F> {
+    /// Returns `device`, watched by `see`.
+    pub const fn new(device: D, see: F) -> Self {
+        Self { device, see: RefCell::new(see) }
+    }
+}
+
+/// A packet on its way through a [`Tap`].
+#[derive(Debug)]
+pub struct Token<'a, T, F> {
+    token: T,
+    see: &'a RefCell<F>,
+}
+
+impl<D: Device, F: FnMut(Way, &[u8])> Device for Tap<D, F> {
+    type RxToken<'a>
+        = Token<'a, D::RxToken<'a>, F>
+    where
+        Self: 'a;
+    type TxToken<'a>
+        = Token<'a, D::TxToken<'a>, F>
+    where
+        Self: 'a;
+
+    fn receive(&mut self, now: Instant) -> Option<(Self::RxToken<'_>, Self::TxToken<'_>)> {
+        let (rx, tx) = self.device.receive(now)?;
+        Some((Token { token: rx, see: &self.see }, Token { token: tx, see: &self.see }))
+    }
+
+    fn transmit(&mut self, now: Instant) -> Option<Self::TxToken<'_>> {
+        Some(Token { token: self.device.transmit(now)?, see: &self.see })
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        self.device.capabilities()
+    }
+}
+
+impl<T: phy::RxToken, F: FnMut(Way, &[u8])> phy::RxToken for Token<'_, T, F> {
+    fn consume<R, G: FnOnce(&[u8]) -> R>(self, take: G) -> R {
+        self.token.consume(|packet| {
+            (self.see.borrow_mut())(Way::In, packet);
+            take(packet)
+        })
+    }
+}
+
+impl<T: phy::TxToken, F: FnMut(Way, &[u8])> phy::TxToken for Token<'_, T, F> {
+    fn consume<R, G: FnOnce(&mut [u8]) -> R>(self, len: usize, fill: G) -> R {
+        self.token.consume(len, |packet| {
+            let result = fill(packet);
+            (self.see.borrow_mut())(Way::Out, packet);
+            result
+        })
+    }
+}
