@@ -10,6 +10,24 @@ use smoltcp::phy::{self, Device, DeviceCapabilities};
 use smoltcp::socket::tcp;
 use smoltcp::time::Instant;
 
+impl From<tcp::State> for crate::tcp::State {
+    fn from(state: tcp::State) -> Self {
+        match state {
+            tcp::State::Closed => Self::Closed,
+            tcp::State::Listen => Self::Listen,
+            tcp::State::SynSent => Self::SynSent,
+            tcp::State::SynReceived => Self::SynReceived,
+            tcp::State::Established => Self::Established,
+            tcp::State::FinWait1 => Self::FinWait1,
+            tcp::State::FinWait2 => Self::FinWait2,
+            tcp::State::CloseWait => Self::CloseWait,
+            tcp::State::Closing => Self::Closing,
+            tcp::State::LastAck => Self::LastAck,
+            tcp::State::TimeWait => Self::TimeWait,
+        }
+    }
+}
+
 /// What the owner of a socket wants to become of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Wish {

@@ -36,3 +36,77 @@ impl fmt::Display for Target<'_> {
         write!(f, "{}:{}", self.host, self.port)
     }
 }
+
+/// Writes octets into a fixed place; what does not fit is a mistake of ours.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outbox<const N: usize> {
+    octets: [u8; N],
+    written: u16,
+    drained: u16,
+}
+
+impl<const N: usize> Outbox<N> {
+    pub(crate) const fn new() -> Self {
+        Self { octets: [0; N], written: 0, drained: 0 }
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.drained == self.written
+    }
+
+    /// Appends octets, starting afresh once everything before is drained.
+    pub(crate) fn put(&mut self, octets: &[u8]) {
+        if self.is_empty() {
+            (self.written, self.drained) = (0, 0);
+        }
+        let at = usize::from(self.written);
+        debug_assert!(at + octets.len() <= N, "the outbox holds every message");
+        for (place, octet) in self.octets.iter_mut().skip(at).zip(octets) {
+            *place = *octet;
+            self.written += 1;
+        }
+    }
+
+    pub(crate) fn drain(&mut self, output: &mut [u8]) -> usize {
+        let waiting = self.octets.get(usize::from(self.drained)..usize::from(self.written)).unwrap_or(&[]);
+        let count = waiting.len().min(output.len());
+        for (place, octet) in output.iter_mut().zip(waiting) {
+            *place = *octet;
+        }
+        self.drained += u16::try_from(count).unwrap_or(0);
+        count
+    }
+}
+
+/// Gathers one message, octet by octet, as far as it is known to go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Inbox<const N: usize> {
+    octets: [u8; N],
+    len: u16,
+}
+
+impl<const N: usize> Inbox<N> {
+    pub(crate) const fn new() -> Self {
+        Self { octets: [0; N], len: 0 }
+    }
+
+    pub(crate) fn octets(&self) -> &[u8] {
+        self.octets.get(..usize::from(self.len)).unwrap_or(&[])
+    }
+
+    pub(crate) const fn clear(&mut self) {
+        self.len = 0;
+    }
+
+    /// Takes octets until `need` are gathered; returns how many were taken, or `None` if they never fit.
+    pub(crate) fn fill(&mut self, need: usize, input: &[u8]) -> Option<usize> {
+        let at = usize::from(self.len);
+        let place = self.octets.get_mut(at..need)?;
+        let count = place.len().min(input.len());
+        for (place, octet) in place.iter_mut().zip(input) {
+            *place = *octet;
+        }
+        self.len += u16::try_from(count).unwrap_or(0);
+        Some(count)
+    }
+}

@@ -1,1 +1,10 @@
-//! placeholder
+//! Runs sockhop's machines on a smoltcp stack behind a Linux TUN device.
+
+pub mod egress;
+pub mod engine;
+pub mod link;
+pub mod os;
+pub mod proxy;
+pub mod resolve;
+pub mod runtime;
+pub mod tun;

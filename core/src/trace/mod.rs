@@ -1,1 +1,11 @@
-//! placeholder
+//! What happened, as events of 32 octets: recorded anywhere, printed without an allocator.
+
+mod event;
+mod line;
+mod recorder;
+mod ring;
+
+pub use event::{Drop, Event, View};
+pub use line::{Ends, Line, Said};
+pub use recorder::{Recorder, Sink};
+pub use ring::Ring;

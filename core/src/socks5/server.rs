@@ -1,0 +1,381 @@
+//! The server's side of a conversation.
+//!
+//! Each state waits for one message of the peer's or one verb of the owner's, and exactly one answer leaves it.
+//!
+//! ```text
+//! Greeting  ─► Login     : it offers a password, and one is wanted
+//! Greeting  ─► Request   : it offers no authentication, and none is wanted
+//! Greeting  ─► Refusing  : it offers nothing that is wanted
+//! Greeting  ─► Failed    : it is not SOCKS5, or ends early, or takes too long
+//! Login     ─► Judging   : a name and a password
+//! Login     ─► Refusing  : a name or a password is empty, or the version is wrong
+//! Login     ─► Failed    : it ends early, or takes too long
+//! Judging   ─► Request   : judge(true)
+//! Judging   ─► Refusing  : judge(false), or it takes too long
+//! Request   ─► Answering : a whole request
+//! Request   ─► Refusing  : a command or an address type that nobody knows, or an empty name
+//! Request   ─► Failed    : the version is wrong, or it ends early, or takes too long
+//! Answering ─► Relaying  : answer(Ok), and the peer is told
+//! Answering ─► Refusing  : answer(Err), or it takes too long
+//! Refusing  ─► Failed    : the refusal is drained
+//! ```
+
+use super::message::{self, LOGIN_VERSION, NO_METHOD, OPEN, PASSWORD, REPLY, VERSION};
+use super::{Command, Refusal, Request};
+use crate::machine::Machine;
+use crate::time::{Patience, Reason};
+use crate::wire::{Host, Inbox, Outbox};
+use core::fmt;
+use core::net::{Ipv4Addr, SocketAddr};
+use core::time::Duration;
+
+/// How long greeting, login and request may take together.
+const HANDSHAKE: Duration = Duration::from_secs(15);
+/// How long the owner may take to answer.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// What a server wants to know of its clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Login {
+    /// Nothing.
+    Open,
+    /// A name and a password (RFC 1929).
+    Password,
+}
+
+/// Where the conversation stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(u8)]
+pub enum State {
+    /// The methods the client offers are awaited.
+    Greeting = 0,
+    /// Its name and password are awaited.
+    Login = 1,
+    /// The owner's judgment of them is awaited.
+    Judging = 2,
+    /// Its request is awaited.
+    Request = 3,
+    /// The owner's answer to it is awaited.
+    Answering = 4,
+    /// What follows belongs to the relay.
+    Relaying = 5,
+    /// A refusal waits to be drained.
+    Refusing = 6,
+    /// It is over.
+    Failed = 7,
+}
+
+/// What stands to be done by the owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// Decide whether they may come in; retired by [`Server::judge`].
+    Login {
+        /// The name, 1 to 255 octets of any value.
+        user: &'a [u8],
+        /// The password, 1 to 255 octets of any value.
+        password: &'a [u8],
+    },
+    /// Serve it or say why not; retired by [`Server::answer`].
+    Request(Request<'a>),
+    /// The reply is sent: carry octets from here on. It stands.
+    Relay,
+}
+
+/// Why a conversation failed; everything is the peer's doing, but for an expired answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Error {
+    /// A message began with this octet in place of its version.
+    Version(u8),
+    /// No method was offered that is wanted.
+    NoMethod,
+    /// The name or the password was wrong, or empty.
+    Login,
+    /// The request was refused.
+    Refused(Refusal),
+    /// The peer ended within the message of this state.
+    Ended(State),
+    /// The time for the handshake was over in this state.
+    Expired(State),
+    /// A message does not fit the inbox of this server.
+    TooLong,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Version(octet) => write!(f, "the client speaks no SOCKS5: version octet {octet:#04x}"),
+            Self::NoMethod => f.write_str("the client offers no login method that is wanted"),
+            Self::Login => f.write_str("wrong user name or password"),
+            Self::Refused(refusal) => write!(f, "refused: {refusal}"),
+            Self::Ended(state) => write!(f, "the client ended while its {state:?} was awaited"),
+            Self::Expired(state) => write!(f, "the client took too long in {state:?}"),
+            Self::TooLong => f.write_str("a message is longer than this server holds"),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+/// The server's side of one conversation, with an inbox of `N` octets.
+///
+/// 513 octets hold every login; a server that asks for none and serves addresses only does with 64.
+#[derive(Clone, Copy, Debug)]
+pub struct Server<const N: usize = 513> {
+    state: State,
+    login: Login,
+    error: Option<Error>,
+    out: Outbox<REPLY>,
+    inbox: Inbox<N>,
+}
+
+/// What became of the octets gathered so far.
+enum Step {
+    /// The message goes on to this many octets.
+    Need(usize),
+    /// The message is whole, or wrong, and has been acted on.
+    Done,
+}
+
+impl<const N: usize> Server<N> {
+    /// Returns a server that awaits a greeting.
+    pub const fn new(login: Login) -> Self {
+        Self { state: State::Greeting, login, error: None, out: Outbox::new(), inbox: Inbox::new() }
+    }
+
+    /// Says whether the name and the password are right.
+    pub fn judge(&mut self, right: bool) {
+        debug_assert_eq!(self.state, State::Judging, "judge() retires Event::Login");
+        if self.state != State::Judging {
+            return;
+        }
+        self.inbox.clear();
+        if right {
+            self.out.put(&[LOGIN_VERSION, 0]);
+            self.state = State::Request;
+        } else {
+            self.refuse_login(Error::Login);
+        }
+    }
+
+    /// Serves the request, with our end of the connection to the target as BND.ADDR and BND.PORT, or refuses it.
+    pub fn answer(&mut self, outcome: Result<SocketAddr, Refusal>) {
+        debug_assert_eq!(self.state, State::Answering, "answer() retires Event::Request");
+        if self.state != State::Answering {
+            return;
+        }
+        self.inbox.clear();
+        match outcome {
+            Ok(bound) => {
+                message::put_reply(&mut self.out, 0, bound);
+                self.state = State::Relaying;
+            }
+            Err(refusal) => self.refuse(refusal),
+        }
+    }
+
+    fn refuse(&mut self, refusal: Refusal) {
+        message::put_reply(&mut self.out, refusal.code(), SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)));
+        self.refusing(Error::Refused(refusal));
+    }
+
+    fn refuse_login(&mut self, error: Error) {
+        self.out.put(&[LOGIN_VERSION, 1]);
+        self.refusing(error);
+    }
+
+    const fn refusing(&mut self, error: Error) {
+        self.error = Some(error);
+        self.state = State::Refusing;
+    }
+
+    const fn fail(&mut self, error: Error) -> Step {
+        self.error = Some(error);
+        self.state = State::Failed;
+        Step::Done
+    }
+
+    /// Looks at what is gathered, and acts once the message is whole or known to be wrong.
+    fn step(&mut self) -> Step {
+        match self.state {
+            State::Greeting => self.greeting(),
+            State::Login => self.password(),
+            State::Request => self.request(),
+            State::Judging | State::Answering | State::Relaying | State::Refusing | State::Failed => {
+                Step::Done
+            }
+        }
+    }
+
+    fn greeting(&mut self) -> Step {
+        let (count, wanted) = match *self.inbox.octets() {
+            [] => return Step::Need(1),
+            [version, ..] if version != VERSION => return self.fail(Error::Version(version)),
+            [_] => return Step::Need(2),
+            [_, count, ref methods @ ..] => {
+                if methods.len() < usize::from(count) {
+                    return Step::Need(2 + usize::from(count));
+                }
+                let method = if self.login == Login::Open { OPEN } else { PASSWORD };
+                (count, methods.contains(&method).then_some(method))
+            }
+        };
+        debug_assert!(count > 0 || wanted.is_none(), "an empty offer offers nothing");
+        self.inbox.clear();
+        if let Some(method) = wanted {
+            self.out.put(&[VERSION, method]);
+            self.state = if method == OPEN { State::Request } else { State::Login };
+        } else {
+            self.out.put(&[VERSION, NO_METHOD]);
+            self.refusing(Error::NoMethod);
+        }
+        Step::Done
+    }
+
+    fn password(&mut self) -> Step {
+        match *self.inbox.octets() {
+            [] => return Step::Need(1),
+            [version, ..] if version != LOGIN_VERSION => self.refuse_login(Error::Version(version)),
+            [_] => return Step::Need(2),
+            [_, 0, ..] => self.refuse_login(Error::Login),
+            [_, user, ref rest @ ..] => match rest.get(usize::from(user)) {
+                None => return Step::Need(3 + usize::from(user)),
+                Some(0) => self.refuse_login(Error::Login),
+                Some(password) => {
+                    let whole = usize::from(user) + 1 + usize::from(*password);
+                    if rest.len() < whole {
+                        return Step::Need(2 + whole);
+                    }
+                    self.state = State::Judging;
+                }
+            },
+        }
+        Step::Done
+    }
+
+    fn request(&mut self) -> Step {
+        let octets = self.inbox.octets();
+        match *octets {
+            [] => return Step::Need(1),
+            [version, ..] if version != VERSION => return self.fail(Error::Version(version)),
+            _ => {}
+        }
+        let Some(length) = message::target_length(octets.get(3..).unwrap_or(&[])) else {
+            self.refuse(Refusal::AddressTypeNotSupported);
+            return Step::Done;
+        };
+        if octets.len() < 3 + length {
+            return Step::Need(3 + length);
+        }
+        match self.whole_request() {
+            Some(Request { target, .. }) if target.host == Host::Name(&[]) => self.refuse(Refusal::General),
+            Some(_) => self.state = State::Answering,
+            None => self.refuse(Refusal::CommandNotSupported),
+        }
+        Step::Done
+    }
+
+    fn whole_request(&self) -> Option<Request<'_>> {
+        let [_, command, _, target @ ..] = self.inbox.octets() else { return None };
+        Some(Request { command: Command::from_code(*command)?, target: message::target(target)? })
+    }
+
+    fn whole_login(&self) -> Option<(&[u8], &[u8])> {
+        let [_, user, rest @ ..] = self.inbox.octets() else { return None };
+        let (user, rest) = rest.split_at_checked(usize::from(*user))?;
+        Some((user, rest.get(1..)?))
+    }
+}
+
+impl<const N: usize> Machine for Server<N> {
+    type Event<'a> = Event<'a>;
+    type Error = Error;
+    type State = State;
+
+    fn feed(&mut self, input: &[u8]) -> usize {
+        if !self.out.is_empty() {
+            return 0;
+        }
+        let mut taken = 0;
+        let began = self.state;
+        loop {
+            let Step::Need(need) = self.step() else { return taken };
+            let rest = input.get(taken..).unwrap_or(&[]);
+            if rest.is_empty() || self.state != began {
+                return taken;
+            }
+            match self.inbox.fill(need, rest) {
+                Some(count) => taken += count,
+                None => {
+                    self.fail(Error::TooLong);
+                    return taken;
+                }
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        if matches!(self.state, State::Greeting | State::Login | State::Request) {
+            self.fail(Error::Ended(self.state));
+        }
+    }
+
+    fn drain(&mut self, output: &mut [u8]) -> usize {
+        let count = self.out.drain(output);
+        if self.state == State::Refusing && self.out.is_empty() {
+            self.state = State::Failed;
+        }
+        count
+    }
+
+    fn poll(&self) -> nb::Result<Event<'_>, Error> {
+        match self.state {
+            State::Judging => {
+                let (user, password) = self.whole_login().ok_or(nb::Error::WouldBlock)?;
+                Ok(Event::Login { user, password })
+            }
+            State::Answering => self.whole_request().map(Event::Request).ok_or(nb::Error::WouldBlock),
+            State::Relaying if self.out.is_empty() => Ok(Event::Relay),
+            State::Failed => Err(nb::Error::Other(self.error.unwrap_or(Error::TooLong))),
+            State::Greeting | State::Login | State::Request | State::Relaying | State::Refusing => {
+                Err(nb::Error::WouldBlock)
+            }
+        }
+    }
+
+    fn state(&self) -> State {
+        self.state
+    }
+
+    fn patience(&self) -> Option<Patience> {
+        match self.state {
+            State::Greeting | State::Login | State::Judging | State::Request | State::Refusing => {
+                Some(Patience { limit: HANDSHAKE, reason: Reason::Handshake })
+            }
+            State::Answering => Some(Patience { limit: ANSWER, reason: Reason::Connect }),
+            State::Relaying if !self.out.is_empty() => {
+                Some(Patience { limit: HANDSHAKE, reason: Reason::Linger })
+            }
+            State::Relaying | State::Failed => None,
+        }
+    }
+
+    fn expire(&mut self) {
+        match self.state {
+            State::Judging => {
+                self.inbox.clear();
+                self.refuse_login(Error::Expired(State::Judging));
+            }
+            State::Answering => self.answer(Err(Refusal::TtlExpired)),
+            State::Greeting | State::Login | State::Request | State::Refusing => {
+                self.fail(Error::Expired(self.state));
+            }
+            State::Relaying if !self.out.is_empty() => {
+                self.fail(Error::Expired(self.state));
+            }
+            State::Relaying | State::Failed => {}
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Gives events their serial and hands them to a sink.
+
+use super::{Drop, Event, View};
+use crate::tcp::{Cause, Marks, Segment, Seq, State};
+use crate::time::Instant;
+use core::net::SocketAddr;
+
+/// Receives events.
+pub trait Sink {
+    /// Takes one event; it must not wait.
+    fn record(&mut self, event: &Event);
+
+    /// Returns whether anybody listens; when not, events are not even made.
+    fn enabled(&self) -> bool {
+        true
+    }
+}
+
+impl Sink for () {
+    fn record(&mut self, _event: &Event) {}
+
+    fn enabled(&self) -> bool {
+        false
+    }
+}
+
+impl<S: Sink> Sink for Option<S> {
+    fn record(&mut self, event: &Event) {
+        if let Some(sink) = self {
+            sink.record(event);
+        }
+    }
+
+    fn enabled(&self) -> bool {
+        self.as_ref().is_some_and(Sink::enabled)
+    }
+}
+
+impl<S: Sink + ?Sized> Sink for &mut S {
+    fn record(&mut self, event: &Event) {
+        (**self).record(event);
+    }
+
+    fn enabled(&self) -> bool {
+        (**self).enabled()
+    }
+}
+
+/// A sink and the number of the next event.
+#[derive(Debug)]
+pub struct Recorder<S> {
+    sink: S,
+    serial: u32,
+}
+
+impl<S: Sink> Recorder<S> {
+    /// Returns a recorder whose first event has number 0.
+    pub const fn new(sink: S) -> Self {
+        Self { sink, serial: 0 }
+    }
+
+    /// Returns the sink.
+    pub const fn sink(&mut self) -> &mut S {
+        &mut self.sink
+    }
+
+    /// Records anything.
+    pub fn record(&mut self, now: Instant, flow: u32, view: View) {
+        if self.sink.enabled() {
+            self.sink.record(&Event::of(view).at(self.serial, flow, now));
+            self.serial = self.serial.wrapping_add(1);
+        }
+    }
+
+    /// Records that a connection begins.
+    pub fn opened(&mut self, now: Instant, flow: u32, local: SocketAddr, remote: SocketAddr, active: bool) {
+        if self.sink.enabled() {
+            let ends = ((local.ip(), local.port()), (remote.ip(), remote.port()));
+            for view in View::opening(active, ends.0, ends.1).into_iter().flatten() {
+                self.record(now, flow, view);
+            }
+        }
+    }
+
+    /// Records a segment that was sent.
+    pub fn sent(&mut self, now: Instant, flow: u32, segment: &Segment, from: State, to: State, marks: Marks) {
+        if self.sink.enabled() {
+            self.record(now, flow, View::segment(true, segment, (from, to), marks));
+        }
+    }
+
+    /// Records a segment that was received.
+    pub fn received(
+        &mut self,
+        now: Instant,
+        flow: u32,
+        segment: &Segment,
+        from: State,
+        to: State,
+        marks: Marks,
+    ) {
+        if self.sink.enabled() {
+            self.record(now, flow, View::segment(false, segment, (from, to), marks));
+        }
+    }
+
+    /// Records a segment that reached no connection.
+    pub fn dropped(&mut self, now: Instant, flow: u32, segment: &Segment, why: Drop) {
+        if self.sink.enabled() {
+            self.record(now, flow, View::Dropped { why: why as u8, seq: segment.seq, len: segment.len });
+        }
+    }
+
+    /// Records a change of state.
+    #[expect(clippy::too_many_arguments, reason = "a transition is told with its cause and its variables")]
+    pub fn state(
+        &mut self,
+        now: Instant,
+        flow: u32,
+        from: State,
+        cause: Cause,
+        to: State,
+        una: Seq,
+        rcv_nxt: Seq,
+    ) {
+        self.record(now, flow, View::State { from, cause, to, una, rcv_nxt });
+    }
+
+    /// Records a change of state of a machine above TCP.
+    pub fn app(&mut self, now: Instant, flow: u32, machine: u8, states: (u8, u8), reply: u8) {
+        self.record(now, flow, View::App { machine, states, reply });
+    }
+
+    /// Records the end of a connection.
+    pub fn ended(&mut self, now: Instant, flow: u32, received: u64, sent: u64) {
+        self.record(now, flow, View::Ended { received, sent });
+    }
+}

@@ -1,0 +1,365 @@
+//! Out through this host's own sockets, which never wait.
+//!
+//! A name's addresses are tried in the resolver's order, families in turn, each 250 ms after the one before or as
+//! soon as that has failed; the first to connect wins (RFC 8305 §4 and §5).
+
+use super::{Dialed, Egress, Event, Failure, Policy};
+use crate::resolve::Resolver;
+use core::net::SocketAddr;
+use core::time::Duration;
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+use rustix::io::Errno;
+use slab::Slab;
+use sockhop::relay::{Broken, Stream};
+use sockhop::socks5::Refusal;
+use sockhop::time::Instant;
+use sockhop::wire::{Host as Name, Target};
+use std::collections::{HashMap, VecDeque};
+use std::io::{self, Read, Write};
+
+/// How long an address is waited for before the next is tried as well (RFC 8305 §8).
+const STAGGER: Duration = Duration::from_millis(250);
+
+/// A connection through a socket of this host.
+#[derive(Debug)]
+pub struct Socket {
+    stream: Option<TcpStream>,
+}
+
+impl Stream for Socket {
+    fn read(&mut self, into: &mut [u8]) -> nb::Result<usize, Broken> {
+        let Some(stream) = &mut self.stream else { return Err(nb::Error::Other(Broken::Reset)) };
+        retried(|| stream.read(into))
+    }
+
+    fn write(&mut self, from: &[u8]) -> nb::Result<usize, Broken> {
+        let Some(stream) = &mut self.stream else { return Err(nb::Error::Other(Broken::Reset)) };
+        retried(|| stream.write(from))
+    }
+
+    fn close(&mut self) {
+        if let Some(stream) = &self.stream {
+            // A socket that is gone already has nothing left to shut down.
+            let _ = stream.shutdown(std::net::Shutdown::Write);
+        }
+    }
+
+    fn abort(&mut self) {
+        if let Some(stream) = self.stream.take() {
+            // Without the option the peer sees a FIN in place of a RST; there is nothing better to do.
+            let _ = rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO));
+        }
+    }
+}
+
+fn retried(mut call: impl FnMut() -> io::Result<usize>) -> nb::Result<usize, Broken> {
+    loop {
+        match call() {
+            Ok(count) => return Ok(count),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(nb::Error::WouldBlock),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => {
+                return Err(nb::Error::Other(match error.kind() {
+                    io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Broken::Reset,
+                    io::ErrorKind::TimedOut => Broken::TimedOut,
+                    _ => Broken::Host(error.raw_os_error().unwrap_or(0)),
+                }));
+            }
+        }
+    }
+}
+
+/// One connection being tried, or one that stands.
+#[derive(Debug)]
+struct Entry {
+    key: usize,
+    /// The socket, until it is handed to the owner.
+    trying: Option<(TcpStream, SocketAddr)>,
+}
+
+/// A dial under way.
+#[derive(Debug)]
+struct Dial {
+    /// Tells an answer of the resolver's for this dial from one for an earlier dial of the same key.
+    generation: u64,
+    addresses: VecDeque<SocketAddr>,
+    sockets: Vec<usize>,
+    next_at: Option<Instant>,
+    failure: Option<Failure>,
+}
+
+/// The egress through this host's sockets.
+#[derive(Debug)]
+pub struct Host {
+    registry: Registry,
+    first_token: usize,
+    policy: Policy,
+    resolver: Resolver,
+    entries: Slab<Entry>,
+    dials: HashMap<usize, Dial>,
+    established: HashMap<usize, usize>,
+    ready: VecDeque<usize>,
+    outcomes: VecDeque<(usize, Result<Dialed<Socket>, Failure>)>,
+    generation: u64,
+}
+
+impl Host {
+    /// Returns an egress that registers its sockets with tokens from `first_token` upwards.
+    pub fn new(registry: Registry, first_token: usize, policy: Policy, resolver: Resolver) -> Self {
+        Self {
+            registry,
+            first_token,
+            policy,
+            resolver,
+            entries: Slab::new(),
+            dials: HashMap::new(),
+            established: HashMap::new(),
+            ready: VecDeque::new(),
+            outcomes: VecDeque::new(),
+            generation: 0,
+        }
+    }
+
+    /// Takes note of an event of one of its sockets.
+    pub fn ready(&mut self, token: Token) {
+        let Some(entry) = token.0.checked_sub(self.first_token) else { return };
+        if self.entries.contains(entry) {
+            self.ready.push_back(entry);
+        }
+    }
+
+    /// Takes what the resolver has found.
+    fn resolved(&mut self, now: Instant) {
+        while let Some((key, generation, outcome)) = self.resolver.answer() {
+            let Some(dial) = self.dials.get_mut(&key).filter(|dial| dial.generation == generation) else {
+                continue;
+            };
+            match outcome {
+                Ok(addresses) => {
+                    dial.addresses = interleaved(addresses).into();
+                    self.try_next(key, now);
+                }
+                Err(text) => {
+                    let failure = Failure { refusal: Refusal::HostUnreachable, text };
+                    self.finish(key, Err(failure));
+                }
+            }
+        }
+    }
+
+    /// Begins with the next address of a dial; ends the dial when none is left and none is under way.
+    fn try_next(&mut self, key: usize, now: Instant) {
+        while let Some(dial) = self.dials.get_mut(&key) {
+            let Some(address) = dial.addresses.pop_front() else {
+                dial.next_at = None;
+                if dial.sockets.is_empty() {
+                    let text = "the name has no address".to_owned();
+                    let none = Failure { refusal: Refusal::HostUnreachable, text };
+                    let failure = dial.failure.take().unwrap_or(none);
+                    self.finish(key, Err(failure));
+                }
+                return;
+            };
+            let begun = self.policy.judge(address).and_then(|at| {
+                TcpStream::connect(at).map(|stream| (stream, at)).map_err(|error| failure(at, &error))
+            });
+            match begun {
+                Ok((mut stream, at)) => {
+                    let entry = self.entries.vacant_entry();
+                    let token = Token(self.first_token + entry.key());
+                    let interest = Interest::READABLE | Interest::WRITABLE;
+                    match self.registry.register(&mut stream, token, interest) {
+                        Ok(()) => {
+                            dial.sockets.push(entry.key());
+                            dial.next_at = (!dial.addresses.is_empty()).then_some(now + STAGGER);
+                            entry.insert(Entry { key, trying: Some((stream, at)) });
+                            return;
+                        }
+                        Err(error) => note(dial, failure(at, &error)),
+                    }
+                }
+                Err(failure) => note(dial, failure),
+            }
+        }
+    }
+
+    /// Looks whether a socket has connected.
+    fn progress(&mut self, entry: usize, now: Instant) {
+        let Some(Entry { key, trying: Some((stream, at)) }) = self.entries.get(entry) else { return };
+        let (key, at) = (*key, *at);
+        let outcome = match stream.take_error() {
+            Ok(Some(error)) | Err(error) => Err(failure(at, &error)),
+            Ok(None) => match stream.peer_addr() {
+                Ok(_) => Ok(()),
+                Err(error) if error.raw_os_error() == Some(Errno::NOTCONN.raw_os_error()) => return,
+                Err(error) => Err(failure(at, &error)),
+            },
+        };
+        match outcome {
+            Ok(()) => self.connected(entry, key),
+            Err(failure) => {
+                self.entries.remove(entry);
+                if let Some(dial) = self.dials.get_mut(&key) {
+                    dial.sockets.retain(|other| *other != entry);
+                    note(dial, failure);
+                    self.try_next(key, now);
+                }
+            }
+        }
+    }
+
+    fn connected(&mut self, entry: usize, key: usize) {
+        let Some((stream, _)) = self.entries[entry].trying.take() else { return };
+        let bound = match stream.local_addr() {
+            Ok(bound) => bound,
+            Err(error) => return self.finish(key, Err(failure(SocketAddr::from(([0; 4], 0)), &error))),
+        };
+        // An octet that waits for others is no failure.
+        let _ = stream.set_nodelay(true);
+        if let Some(dial) = self.dials.get_mut(&key) {
+            dial.sockets.retain(|other| *other != entry);
+        }
+        self.established.insert(key, entry);
+        self.finish(key, Ok(Dialed { stream: Socket { stream: Some(stream) }, bound }));
+    }
+
+    /// Ends a dial and drops what else it was trying.
+    fn finish(&mut self, key: usize, outcome: Result<Dialed<Socket>, Failure>) {
+        if let Some(dial) = self.dials.remove(&key) {
+            for entry in dial.sockets {
+                self.entries.try_remove(entry);
+            }
+        }
+        self.outcomes.push_back((key, outcome));
+    }
+}
+
+impl Egress for Host {
+    type Stream = Socket;
+
+    fn dial(&mut self, key: usize, target: Target<'_>, now: Instant) {
+        self.generation += 1;
+        let generation = self.generation;
+        let mut dial =
+            Dial { generation, addresses: VecDeque::new(), sockets: vec![], next_at: None, failure: None };
+        match target.host {
+            Name::Ip(ip) => {
+                dial.addresses.push_back(SocketAddr::new(ip, target.port));
+                self.dials.insert(key, dial);
+                self.try_next(key, now);
+            }
+            Name::Name(name) => {
+                self.dials.insert(key, dial);
+                if let Err(text) = self.resolver.resolve(key, generation, name, target.port) {
+                    self.finish(key, Err(Failure { refusal: Refusal::HostUnreachable, text }));
+                }
+            }
+        }
+    }
+
+    fn cancel(&mut self, key: usize) {
+        if let Some(dial) = self.dials.remove(&key) {
+            for entry in dial.sockets {
+                self.entries.try_remove(entry);
+            }
+        }
+        if let Some(entry) = self.established.remove(&key) {
+            self.entries.try_remove(entry);
+        }
+        self.outcomes.retain(|(other, _)| *other != key);
+    }
+
+    fn next(&mut self, now: Instant) -> Option<Event<Socket>> {
+        self.resolved(now);
+        let due: Vec<usize> = self
+            .dials
+            .iter()
+            .filter(|(_, dial)| dial.next_at.is_some_and(|at| at <= now))
+            .map(|(key, _)| *key)
+            .collect();
+        for key in due {
+            self.try_next(key, now);
+        }
+        loop {
+            if let Some((key, outcome)) = self.outcomes.pop_front() {
+                return Some(Event::Dialed { key, outcome });
+            }
+            let entry = self.ready.pop_front()?;
+            match self.entries.get(entry) {
+                Some(Entry { trying: Some(_), .. }) => self.progress(entry, now),
+                Some(Entry { key, trying: None }) => return Some(Event::Ready { key: *key }),
+                None => {}
+            }
+        }
+    }
+
+    fn poll_at(&self) -> Option<Instant> {
+        if !self.outcomes.is_empty() || !self.ready.is_empty() {
+            return Some(Instant::ZERO);
+        }
+        self.dials.values().filter_map(|dial| dial.next_at).min()
+    }
+}
+
+/// Keeps the failure that says most: one of the network's rather than one of the rules', the first of its kind.
+fn note(dial: &mut Dial, failure: Failure) {
+    let weak = |refusal| matches!(refusal, Refusal::NotAllowed | Refusal::General);
+    match &dial.failure {
+        Some(known) if !weak(known.refusal) || weak(failure.refusal) => {}
+        Some(_) | None => dial.failure = Some(failure),
+    }
+}
+
+/// Says in the protocol's words why a socket failed (RFC 1928 §6).
+fn failure(at: SocketAddr, error: &io::Error) -> Failure {
+    let refusal = match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::CONNREFUSED) => Refusal::ConnectionRefused,
+        Some(Errno::NETUNREACH | Errno::NETDOWN | Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL) => {
+            Refusal::NetworkUnreachable
+        }
+        Some(Errno::HOSTUNREACH | Errno::HOSTDOWN | Errno::CONNRESET) => Refusal::HostUnreachable,
+        Some(Errno::TIMEDOUT) => Refusal::TtlExpired,
+        Some(Errno::ACCESS | Errno::PERM) => Refusal::NotAllowed,
+        Some(_) | None => Refusal::General,
+    };
+    Failure { refusal, text: format!("{at}: {error}") }
+}
+
+/// Takes the families in turn, beginning with that of the first address (RFC 8305 §4).
+fn interleaved(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let first = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (mut same, mut other): (VecDeque<_>, VecDeque<_>) =
+        addresses.into_iter().partition(|address| address.is_ipv6() == first);
+    let mut order = Vec::with_capacity(same.len() + other.len());
+    while !same.is_empty() || !other.is_empty() {
+        order.extend(same.pop_front());
+        order.extend(other.pop_front());
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families_take_turns_beginning_with_the_resolvers_first() {
+        let parse = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let given = ["[2001:db8::1]:1", "[2001:db8::2]:1", "192.0.2.1:1", "192.0.2.2:1"].map(parse);
+        let wanted = ["[2001:db8::1]:1", "192.0.2.1:1", "[2001:db8::2]:1", "192.0.2.2:1"].map(parse);
+        assert_eq!(interleaved(given.to_vec()), wanted);
+    }
+
+    #[test]
+    fn each_error_of_the_host_has_its_reply_code() {
+        let at = "192.0.2.1:1".parse().unwrap();
+        let code = |errno: Errno| failure(at, &io::Error::from(errno)).refusal.code();
+        assert_eq!(code(Errno::CONNREFUSED), 5);
+        assert_eq!(code(Errno::NETUNREACH), 3);
+        assert_eq!(code(Errno::HOSTUNREACH), 4);
+        assert_eq!(code(Errno::TIMEDOUT), 6);
+        assert_eq!(code(Errno::PERM), 2);
+        assert_eq!(code(Errno::MFILE), 1);
+    }
+}

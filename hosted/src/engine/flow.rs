@@ -1,0 +1,94 @@
+//! One connection: its socket, alone in a set of its own, and what is known of it from outside.
+
+use core::net::SocketAddr;
+use smoltcp::iface::{SocketHandle, SocketSet};
+use smoltcp::socket::tcp::{self, CongestionControl, SocketBuffer};
+use sockhop::stack::{Socket, Wish};
+use sockhop::tcp::{State, Tracker};
+use sockhop::time::{Instant, Reason};
+
+/// What a listener is for; the owner gives numbers their meaning.
+pub type Service = u32;
+
+/// A connection of the engine.
+pub(super) struct Flow {
+    /// The number in traces and events, never reused.
+    pub(super) serial: u32,
+    pub(super) local: SocketAddr,
+    pub(super) remote: SocketAddr,
+    /// The listener's service; `None` for a connection we opened.
+    pub(super) service: Option<Service>,
+    sockets: SocketSet<'static>,
+    handle: SocketHandle,
+    pub(super) tracker: Tracker,
+    /// The socket's state when last looked at.
+    pub(super) state: State,
+    pub(super) wish: Wish,
+    /// Whether the handshake is unfinished and counted as such.
+    pub(super) half_open: bool,
+    /// Whether the owner knows of the flow and has not released it.
+    pub(super) owned: bool,
+    /// Whether a `Ready` for it waits to be taken.
+    pub(super) woken: bool,
+    /// Whether it stands in the list of flows to be served.
+    pub(super) dirty: bool,
+    /// When it comes up in the timers next.
+    pub(super) timer: Option<Instant>,
+    /// When the engine gives it up, and why.
+    pub(super) deadline: Option<(Instant, Reason)>,
+    /// The size of each of its rings, in octets.
+    pub(super) ring: usize,
+    /// Octets of payload that came in and went out, repetitions included.
+    pub(super) octets: (u64, u64),
+}
+
+impl Flow {
+    pub(super) fn new(serial: u32, local: SocketAddr, remote: SocketAddr, ring: usize) -> Self {
+        let mut socket = tcp::Socket::new(SocketBuffer::new(vec![0; ring]), SocketBuffer::new(vec![0; ring]));
+        socket.set_ack_delay(None);
+        socket.set_nagle_enabled(false);
+        socket.set_congestion_control(CongestionControl::Reno);
+        let mut sockets = SocketSet::new(Vec::with_capacity(1));
+        let handle = sockets.add(socket);
+        Self {
+            serial,
+            local,
+            remote,
+            service: None,
+            sockets,
+            handle,
+            tracker: Tracker::new(),
+            state: State::Closed,
+            wish: Wish::Keep,
+            half_open: false,
+            owned: false,
+            woken: false,
+            dirty: false,
+            timer: None,
+            deadline: None,
+            ring,
+            octets: (0, 0),
+        }
+    }
+
+    pub(super) fn socket(&mut self) -> &mut tcp::Socket<'static> {
+        self.sockets.get_mut(self.handle)
+    }
+
+    pub(super) fn stream(&mut self) -> Socket<'_, 'static> {
+        Socket::new(self.sockets.get_mut(self.handle), &mut self.wish)
+    }
+
+    pub(super) fn socket_ref(&self) -> &tcp::Socket<'static> {
+        self.sockets.get(self.handle)
+    }
+
+    pub(super) fn sockets(&mut self) -> &mut SocketSet<'static> {
+        &mut self.sockets
+    }
+
+    /// Returns whether octets received wait for the owner.
+    pub(super) fn unread(&self) -> bool {
+        self.owned && self.socket_ref().recv_queue() > 0
+    }
+}

@@ -1,0 +1,425 @@
+//! The stack: one smoltcp interface, one socket set per connection, and a demultiplexer in front.
+//!
+//! The engine does no I/O and keeps no clock. Its owner hands it packets with [`Engine::ingress`], lets it work
+//! with [`Engine::flush`] whenever it has been touched or [`Engine::poll_at`] has passed, takes what happened from
+//! [`Engine::next_event`], and reads and writes connections through [`Engine::stream`].
+//!
+//! smoltcp is called for one packet or one socket at a time, never by `Interface::poll`, which loops inside and
+//! hides transitions. Each call is taken between two looks at the socket's state, so every transition has exactly
+//! one cause: a segment, a call of the owner's or a timer.
+//!
+//! ```text
+//! ingress: 1 parse ─► 2 find the flow ─► 3 tracker ─► 4 smoltcp ─► 5 compare states, record ─► 6 reply to the wire
+//! flush:   7 timers due ─► 8 owner's closes ─► 9 smoltcp's egress ─► 10 next timer ─► 11 flows that are over leave
+//! ```
+//!
+//! A SYN creates its socket on demand; a connection in TIME-WAIT has none, and is a record of the demultiplexer.
+
+mod flow;
+mod forge;
+mod ingress;
+mod port;
+mod rings;
+mod service;
+mod timers;
+mod wait;
+
+pub use flow::Service;
+pub(crate) use timers::Timers;
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::time::Duration;
+use flow::Flow;
+use port::Port;
+use rings::Budget;
+use siphasher::sip::SipHasher13;
+use slab::Slab;
+use smoltcp::iface::{Config as InterfaceConfig, Interface, SocketSet};
+use smoltcp::wire::{HardwareAddress, IpCidr};
+use sockhop::stack::Socket;
+use sockhop::tcp::{Cause, State};
+use sockhop::time::{Instant, Reason};
+use sockhop::trace::{Recorder, Sink};
+use std::collections::{HashMap, VecDeque};
+use wait::{Tuple, Waits};
+
+/// Where packets leave to; it never refuses one, and drops what it cannot carry.
+pub trait Wire {
+    /// Sends one IP packet.
+    fn transmit(&mut self, packet: &[u8]);
+}
+
+/// What an engine is told once.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The stack's own addresses with their prefix lengths, at most one of each family.
+    pub addresses: Vec<(IpAddr, u8)>,
+    /// The largest packet of the link, in octets.
+    pub mtu: usize,
+    /// The key of hashes and the seed of initial sequence numbers; unpredictable outside of simulations.
+    pub seed: [u64; 2],
+    /// How long a closed connection is remembered (RFC 9293 §3.6.1 has 4 minutes; Linux has 60 s).
+    pub two_msl: Duration,
+    /// How many of each thing there may be.
+    pub limits: Limits,
+}
+
+/// How many of each thing there may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections, those in TIME-WAIT not counted.
+    pub flows: usize,
+    /// Connections whose handshake is unfinished.
+    pub half_open: usize,
+    /// Records of connections in TIME-WAIT.
+    pub time_wait: usize,
+    /// Octets in rings.
+    pub rings: usize,
+    /// Resets and ICMP answers a second, for packets that belong to nothing.
+    pub answers: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { flows: 16_384, half_open: 1_024, time_wait: 65_536, rings: 1 << 30, answers: 1_000 }
+    }
+}
+
+/// A connection's name; it is never used for another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FlowId {
+    slot: usize,
+    serial: u32,
+}
+
+impl FlowId {
+    /// Returns the connection's number in traces.
+    pub const fn serial(self) -> u32 {
+        self.serial
+    }
+}
+
+/// What happened to a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A connection came to a listener and is established; it is the owner's until released.
+    Opened {
+        /// The connection.
+        flow: FlowId,
+        /// The listener's service.
+        service: Service,
+        /// Our end.
+        local: SocketAddr,
+        /// The peer's end.
+        remote: SocketAddr,
+    },
+    /// A connection may be readable or writable, or has ended.
+    Ready(FlowId),
+}
+
+/// How often things happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Packets taken from the wire.
+    pub packets_in: u64,
+    /// Packets given to the wire.
+    pub packets_out: u64,
+    /// Packets that were no packet of ours or not well-formed.
+    pub malformed: u64,
+    /// SYNs dropped because of a limit.
+    pub refused: u64,
+    /// Answers not given because of their limit.
+    pub unanswered: u64,
+    /// Connections accepted.
+    pub accepted: u64,
+    /// Connections given up by a deadline.
+    pub expired: u64,
+    /// Panics of smoltcp, each contained to its connection.
+    pub panics: u64,
+}
+
+/// How many of each thing there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Connections.
+    pub flows: usize,
+    /// Connections whose handshake is unfinished.
+    pub half_open: usize,
+    /// Connections in TIME-WAIT.
+    pub time_wait: usize,
+    /// Octets in rings.
+    pub rings: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Flow(usize),
+    Wait(usize),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Keyed([u64; 2]);
+
+impl core::hash::BuildHasher for Keyed {
+    type Hasher = SipHasher13;
+
+    fn build_hasher(&self) -> SipHasher13 {
+        SipHasher13::new_with_keys(self.0[0], self.0[1])
+    }
+}
+
+/// A TCP/IP stack, with `S` told of everything it does.
+pub struct Engine<S: Sink = ()> {
+    config: Config,
+    now: Instant,
+    tcp: Interface,
+    others: Interface,
+    nobody: SocketSet<'static>,
+    flows: Slab<Flow>,
+    places: HashMap<Tuple, Place, Keyed>,
+    listeners: HashMap<SocketAddr, Service, Keyed>,
+    waits: Waits,
+    timers: Timers,
+    dirty: Vec<usize>,
+    spare: Vec<usize>,
+    events: VecDeque<Event>,
+    budget: Budget,
+    half_open: usize,
+    serial: u32,
+    port: u16,
+    answers: Allowance,
+    counters: Counters,
+    recorder: Recorder<S>,
+    out: Vec<u8>,
+}
+
+impl<S: Sink> core::fmt::Debug for Engine<S> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Engine")
+            .field("config", &self.config)
+            .field("load", &self.load())
+            .finish_non_exhaustive()
+    }
+}
+
+/// How long a handshake may stay unfinished.
+const HALF_OPEN: Duration = Duration::from_secs(30);
+/// How long a released connection may take to close.
+const CLOSING: Duration = Duration::from_secs(60);
+
+impl<S: Sink> Engine<S> {
+    /// Returns a stack that knows no connection and no listener.
+    pub fn new(config: Config, sink: S) -> Self {
+        let mut out = vec![0; config.mtu.max(1_500)];
+        let tcp = interface(&config, config.seed[0], &mut out);
+        let others = interface(&config, config.seed[1], &mut out);
+        let keyed = Keyed([config.seed[1], config.seed[0]]);
+        Self {
+            now: Instant::ZERO,
+            tcp,
+            others,
+            nobody: SocketSet::new(Vec::new()),
+            flows: Slab::new(),
+            places: HashMap::with_hasher(keyed),
+            listeners: HashMap::with_hasher(keyed),
+            waits: Waits::new(config.two_msl, config.limits.time_wait),
+            timers: Timers::default(),
+            dirty: Vec::new(),
+            spare: Vec::new(),
+            events: VecDeque::new(),
+            budget: Budget::new(config.limits.rings),
+            half_open: 0,
+            serial: 0,
+            port: u16::try_from(config.seed[0] % 16_384).unwrap_or(0),
+            answers: Allowance::new(config.limits.answers),
+            counters: Counters::default(),
+            recorder: Recorder::new(sink),
+            out,
+            config,
+        }
+    }
+
+    /// Accepts connections at `at` from now on; a listener that stood there is replaced.
+    pub fn listen(&mut self, at: SocketAddr, service: Service) {
+        self.listeners.insert(at, service);
+    }
+
+    /// Accepts no further connections at `at`, and returns what they were for.
+    pub fn unlisten(&mut self, at: SocketAddr) -> Option<Service> {
+        self.listeners.remove(&at)
+    }
+
+    /// Opens a connection from `local` to `remote`; port 0 of `local` stands for any free one.
+    ///
+    /// The owner is told by [`Event::Ready`] when it is open or has failed. `None` when a limit is reached or
+    /// the addresses cannot be used.
+    pub fn connect(&mut self, now: Instant, local: SocketAddr, remote: SocketAddr) -> Option<FlowId> {
+        self.now = now;
+        let local = self.free_port(local, remote)?;
+        let slot = self.add(local, remote)?;
+        let flow = &mut self.flows[slot];
+        flow.owned = true;
+        if flow.socket().connect(self.tcp.context(), remote, local).is_err() {
+            self.remove(slot);
+            return None;
+        }
+        let serial = flow.serial;
+        self.recorder.opened(now, serial, local, remote, true);
+        self.note(slot, Cause::Connect);
+        self.mark(slot);
+        Some(FlowId { slot, serial })
+    }
+
+    /// Returns a connection to be read and written, unless it is over and forgotten; `flush` sends what was written.
+    pub fn stream(&mut self, flow: FlowId) -> Option<Socket<'_, 'static>> {
+        self.find(flow)?;
+        self.mark(flow.slot);
+        Some(self.flows[flow.slot].stream())
+    }
+
+    /// Gives a connection back: the engine closes it, discards what is still received, and forgets it.
+    pub fn release(&mut self, flow: FlowId) {
+        if self.find(flow).is_none() {
+            return;
+        }
+        let deadline = self.now + CLOSING;
+        let flow_ref = &mut self.flows[flow.slot];
+        flow_ref.owned = false;
+        flow_ref.deadline = Some((deadline, Reason::Linger));
+        if flow_ref.wish == sockhop::stack::Wish::Keep {
+            flow_ref.wish = sockhop::stack::Wish::Close;
+        }
+        self.mark(flow.slot);
+    }
+
+    /// Returns a connection's state; CLOSED once it is forgotten.
+    pub fn state(&self, flow: FlowId) -> State {
+        self.find(flow).map_or(State::Closed, |flow| flow.state)
+    }
+
+    /// Returns the next thing that happened.
+    pub fn next_event(&mut self) -> Option<Event> {
+        let event = self.events.pop_front()?;
+        if let Event::Ready(id) = event
+            && let Some(flow) = self.flows.get_mut(id.slot)
+            && flow.serial == id.serial
+        {
+            flow.woken = false;
+        }
+        Some(event)
+    }
+
+    /// Returns when [`flush`](Self::flush) has to be called next, if nothing comes before.
+    pub fn poll_at(&self) -> Option<Instant> {
+        if !self.dirty.is_empty() || !self.events.is_empty() {
+            return Some(self.now);
+        }
+        [self.timers.next(), self.waits.next()].into_iter().flatten().min()
+    }
+
+    /// Returns how many of each thing there are.
+    pub fn load(&self) -> Load {
+        Load {
+            flows: self.flows.len(),
+            half_open: self.half_open,
+            time_wait: self.waits.len(),
+            rings: self.budget.used(),
+        }
+    }
+
+    /// Returns how often things happened.
+    pub const fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Returns who is told of everything the stack does.
+    pub fn recorder(&mut self) -> &mut Recorder<S> {
+        &mut self.recorder
+    }
+
+    /// Returns a connection's socket as smoltcp prints it, for tests to compare with.
+    pub fn debug(&self, flow: FlowId) -> Option<String> {
+        self.find(flow).map(|flow| format!("{:?}", flow.socket_ref()))
+    }
+
+    fn find(&self, id: FlowId) -> Option<&Flow> {
+        self.flows.get(id.slot).filter(|flow| flow.serial == id.serial)
+    }
+
+    /// Lets a flow be served by the next flush.
+    fn mark(&mut self, slot: usize) {
+        let flow = &mut self.flows[slot];
+        if !flow.dirty {
+            flow.dirty = true;
+            self.dirty.push(slot);
+        }
+    }
+
+    fn free_port(&mut self, mut local: SocketAddr, remote: SocketAddr) -> Option<SocketAddr> {
+        if local.port() != 0 {
+            return (!self.places.contains_key(&(local, remote))).then_some(local);
+        }
+        for _ in 0..16_384 {
+            self.port = (self.port + 1) % 16_384;
+            local.set_port(49_152 + self.port);
+            if !self.places.contains_key(&(local, remote)) {
+                return Some(local);
+            }
+        }
+        None
+    }
+
+    /// Makes a flow with rings, and a place for it.
+    fn add(&mut self, local: SocketAddr, remote: SocketAddr) -> Option<usize> {
+        if self.flows.len() >= self.config.limits.flows {
+            return None;
+        }
+        let ring = self.budget.take()?;
+        self.serial += 1;
+        let slot = self.flows.insert(Flow::new(self.serial, local, remote, ring));
+        self.places.insert((local, remote), Place::Flow(slot));
+        Some(slot)
+    }
+}
+
+/// Makes an interface with the stack's addresses and a way to everywhere.
+fn interface(config: &Config, seed: u64, out: &mut [u8]) -> Interface {
+    let mut settings = InterfaceConfig::new(HardwareAddress::Ip);
+    settings.random_seed = seed;
+    let mut port = Port::new(None, out, config.mtu);
+    let mut interface = Interface::new(settings, &mut port, smoltcp::time::Instant::ZERO);
+    interface.update_ip_addrs(|addresses| {
+        for &(address, prefix) in &config.addresses {
+            // smoltcp holds two; the doc of `Config::addresses` says so.
+            let _ = addresses.push(IpCidr::new(address.into(), prefix));
+        }
+    });
+    let routes = interface.routes_mut();
+    let _ = routes.add_default_ipv4_route(Ipv4Addr::new(198, 18, 0, 1));
+    let _ = routes.add_default_ipv6_route(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1));
+    interface
+}
+
+/// How many answers may still be given.
+#[derive(Debug)]
+struct Allowance {
+    each_second: u32,
+    left: u32,
+    since: Instant,
+}
+
+impl Allowance {
+    const fn new(each_second: u32) -> Self {
+        Self { each_second, left: each_second, since: Instant::ZERO }
+    }
+
+    fn take(&mut self, now: Instant) -> bool {
+        if now.since(self.since) >= Duration::from_secs(1) {
+            self.left = self.each_second;
+            self.since = now;
+        }
+        let granted = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        granted
+    }
+}

@@ -1,0 +1,75 @@
+//! A device that holds one packet each way, so that a call into the stack can be watched from outside.
+
+use smoltcp::phy::{self, ChecksumCapabilities, Device, DeviceCapabilities, Medium};
+use smoltcp::time::Instant;
+
+/// One packet in, one packet out.
+pub(super) struct Port<'a> {
+    mtu: usize,
+    packet: Option<&'a [u8]>,
+    out: &'a mut [u8],
+    sent: usize,
+}
+
+impl<'a> Port<'a> {
+    /// Returns a port that offers `packet` to the stack and takes one packet into `out`.
+    pub(super) fn new(packet: Option<&'a [u8]>, out: &'a mut [u8], mtu: usize) -> Self {
+        Self { mtu, packet, out, sent: 0 }
+    }
+
+    /// Returns the length of the packet the stack has sent; 0 if it has sent none.
+    pub(super) fn sent(&self) -> usize {
+        self.sent
+    }
+}
+
+/// The packet to be taken by the stack.
+pub(super) struct Rx<'a>(&'a [u8]);
+
+/// The place for the packet to be sent.
+pub(super) struct Tx<'a> {
+    out: &'a mut [u8],
+    sent: &'a mut usize,
+}
+
+impl Device for Port<'_> {
+    type RxToken<'t>
+        = Rx<'t>
+    where
+        Self: 't;
+    type TxToken<'t>
+        = Tx<'t>
+    where
+        Self: 't;
+
+    fn receive(&mut self, _now: Instant) -> Option<(Rx<'_>, Tx<'_>)> {
+        let packet = self.packet.take()?;
+        Some((Rx(packet), Tx { out: self.out, sent: &mut self.sent }))
+    }
+
+    fn transmit(&mut self, _now: Instant) -> Option<Tx<'_>> {
+        if self.sent > 0 { None } else { Some(Tx { out: self.out, sent: &mut self.sent }) }
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        let mut capabilities = DeviceCapabilities::default();
+        capabilities.medium = Medium::Ip;
+        capabilities.max_transmission_unit = self.mtu;
+        capabilities.checksum = ChecksumCapabilities::default();
+        capabilities
+    }
+}
+
+impl phy::RxToken for Rx<'_> {
+    fn consume<R, F: FnOnce(&[u8]) -> R>(self, take: F) -> R {
+        take(self.0)
+    }
+}
+
+impl phy::TxToken for Tx<'_> {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, fill: F) -> R {
+        let result = fill(&mut self.out[..len]);
+        *self.sent = len;
+        result
+    }
+}

@@ -1,0 +1,171 @@
+//! From a socket to the wire: steps 7 to 11 of the engine's round.
+
+use super::ingress::stack_time;
+use super::port::Port;
+use super::{Engine, Place, Wire};
+use core::panic::AssertUnwindSafe;
+use core::time::Duration;
+use sockhop::stack::Wish;
+use sockhop::tcp::{Cause, State};
+use sockhop::time::Instant;
+use sockhop::trace::Sink;
+use std::panic::catch_unwind;
+
+/// The soonest a socket that wants to be served at once is served again.
+const SOON: Duration = Duration::from_millis(1);
+/// Segments one flow may send before the next has its turn.
+const TURN: usize = 64;
+
+impl<S: Sink> Engine<S> {
+    /// Serves every flow that was touched or is due: closes, sends, sets timers, and forgets what is over.
+    pub fn flush(&mut self, now: Instant, wire: &mut impl Wire) {
+        self.now = now;
+        while let Some((slot, at)) = self.timers.due(now) {
+            if let Some(flow) = self.flows.get_mut(slot)
+                && flow.timer == Some(at)
+            {
+                flow.timer = None;
+                self.mark(slot);
+            }
+        }
+        let mut turn = core::mem::replace(&mut self.dirty, core::mem::take(&mut self.spare));
+        for slot in turn.drain(..) {
+            if let Some(flow) = self.flows.get_mut(slot)
+                && flow.dirty
+            {
+                flow.dirty = false;
+                self.serve(slot, wire);
+            }
+        }
+        self.spare = turn;
+        while let Some(record) = self.waits.expired(now) {
+            self.places.remove(&record.tuple);
+            let (una, nxt) = (record.snd_nxt, record.rcv_nxt);
+            self.recorder.state(now, record.serial, State::TimeWait, Cause::TwoMsl, State::Closed, una, nxt);
+        }
+    }
+
+    fn serve(&mut self, slot: usize, wire: &mut impl Wire) {
+        let flow = &mut self.flows[slot];
+        let mut cause = if flow.wish == Wish::Abort { Cause::Abort } else { Cause::Close };
+        if flow.deadline.is_some_and(|(at, _)| at <= self.now) {
+            flow.deadline = None;
+            flow.wish = Wish::Abort;
+            cause = Cause::Timeout;
+            self.counters.expired += 1;
+        }
+        let mut wish = core::mem::take(&mut flow.wish);
+        let settled = wish.settle(flow.socket());
+        flow.wish = wish;
+        if settled {
+            self.note(slot, cause);
+        }
+        let flow = &mut self.flows[slot];
+        if !flow.owned && !flow.half_open {
+            discard(flow.socket());
+        }
+        if !self.egress(slot, wire) {
+            return;
+        }
+        let flow = &self.flows[slot];
+        match flow.state {
+            State::Closed if !flow.owned => self.remove(slot),
+            State::Closed => {
+                self.forget_place(slot);
+                self.tell(slot);
+            }
+            State::TimeWait if !flow.owned => self.retire(slot),
+            State::TimeWait
+            | State::Listen
+            | State::SynSent
+            | State::SynReceived
+            | State::Established
+            | State::FinWait1
+            | State::FinWait2
+            | State::CloseWait
+            | State::Closing
+            | State::LastAck => self.schedule(slot),
+        }
+    }
+
+    /// Sends what a flow's socket has to send; `false` if that cost the flow its life.
+    fn egress(&mut self, slot: usize, wire: &mut impl Wire) -> bool {
+        // smoltcp drops unread octets when its own TIME-WAIT expires, which only its egress notices.
+        let flow = &self.flows[slot];
+        if flow.state == State::TimeWait && flow.unread() {
+            return true;
+        }
+        for _ in 0..TURN {
+            let flow = &mut self.flows[slot];
+            let mut port = Port::new(None, &mut self.out, self.config.mtu);
+            let (tcp, clock) = (&mut self.tcp, stack_time(self.now));
+            let outcome =
+                catch_unwind(AssertUnwindSafe(|| tcp.poll_egress(clock, &mut port, flow.sockets())));
+            let sent = port.sent();
+            if outcome.is_err() {
+                self.counters.panics += 1;
+                self.remove(slot);
+                return false;
+            }
+            let cause = if flow.state == State::TimeWait { Cause::TwoMsl } else { Cause::Timeout };
+            self.note(slot, cause);
+            if sent == 0 {
+                return true;
+            }
+            self.sent(slot, sent, wire);
+        }
+        self.mark(slot);
+        true
+    }
+
+    /// Sets the timer of a flow to whatever comes first.
+    fn schedule(&mut self, slot: usize) {
+        let flow = &mut self.flows[slot];
+        let (tcp, clock) = (&mut self.tcp, stack_time(self.now));
+        let wanted = catch_unwind(AssertUnwindSafe(|| tcp.poll_at(clock, flow.sockets())));
+        let Ok(wanted) = wanted else {
+            self.counters.panics += 1;
+            return self.remove(slot);
+        };
+        let idle = flow.state == State::TimeWait && flow.unread();
+        let wanted = wanted.filter(|_| !idle).map(|at| {
+            let at = Instant::from_micros(u64::try_from(at.total_micros()).unwrap_or(0));
+            if at <= self.now { self.now + SOON } else { at }
+        });
+        let first = [wanted, flow.deadline.map(|(at, _)| at)].into_iter().flatten().min();
+        flow.timer = self.timers.set(slot, first, flow.timer);
+    }
+
+    /// Turns a flow in TIME-WAIT into a record.
+    fn retire(&mut self, slot: usize) {
+        let flow = &self.flows[slot];
+        let (tuple, serial) = ((flow.local, flow.remote), flow.serial);
+        let (snd_nxt, rcv_nxt) = (flow.tracker.snd_max(), flow.tracker.rcv_nxt());
+        self.remove(slot);
+        let place = self.waits.insert(self.now, tuple, serial, snd_nxt, rcv_nxt);
+        self.places.insert(tuple, Place::Wait(place));
+    }
+
+    /// Drops a flow with its socket and rings.
+    pub(super) fn remove(&mut self, slot: usize) {
+        self.forget_place(slot);
+        let flow = self.flows.remove(slot);
+        self.budget.give(flow.ring);
+        self.half_open -= usize::from(flow.half_open);
+        self.recorder.ended(self.now, flow.serial, flow.octets.0, flow.octets.1);
+    }
+
+    /// Lets a new connection have the tuple of one that is over.
+    fn forget_place(&mut self, slot: usize) {
+        let flow = &self.flows[slot];
+        let tuple = (flow.local, flow.remote);
+        if matches!(self.places.get(&tuple), Some(Place::Flow(at)) if *at == slot) {
+            self.places.remove(&tuple);
+        }
+    }
+}
+
+/// Reads and forgets what a released connection still receives, so that its peer's FIN can arrive.
+fn discard(socket: &mut smoltcp::socket::tcp::Socket<'_>) {
+    while socket.recv_queue() > 0 && socket.recv(|octets| (octets.len(), ())).is_ok() {}
+}

@@ -1,0 +1,167 @@
+//! What no safe crate offers: the ioctls that set an interface up, and signals as a file descriptor.
+#![expect(
+    unsafe_code,
+    reason = "ioctl and signalfd have no safe wrapper; each call below says why it is sound"
+)]
+
+use core::mem;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+const NAME: usize = libc::IFNAMSIZ;
+
+/// `struct in6_ifreq` of the kernel's `linux/ipv6.h`.
+#[repr(C)]
+struct In6Request {
+    address: [u8; 16],
+    prefix: u32,
+    index: libc::c_int,
+}
+
+/// Returns an empty request for this interface.
+fn request(name: &str) -> io::Result<libc::ifreq> {
+    if name.is_empty() || name.len() >= NAME {
+        return Err(io::Error::from_raw_os_error(libc::EINVAL));
+    }
+    // SAFETY: ifreq is plain data for which all zeroes is a value.
+    let mut request: libc::ifreq = unsafe { mem::zeroed() };
+    for (place, octet) in request.ifr_name.iter_mut().zip(name.bytes()) {
+        *place = octet.cast_signed();
+    }
+    Ok(request)
+}
+
+fn socket(family: libc::c_int) -> io::Result<OwnedFd> {
+    // SAFETY: no pointer is passed; the descriptor is new and owned by nobody else.
+    unsafe {
+        let fd = libc::socket(family, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0);
+        if fd < 0 { Err(io::Error::last_os_error()) } else { Ok(OwnedFd::from_raw_fd(fd)) }
+    }
+}
+
+fn ioctl<T>(fd: &OwnedFd, call: libc::c_ulong, argument: &mut T) -> io::Result<()> {
+    // SAFETY: each caller passes the struct that the kernel's documentation names for the call, alive and exclusive.
+    let result = unsafe { libc::ioctl(fd.as_raw_fd(), call as _, core::ptr::from_mut(argument)) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+fn ipv4(ip: Ipv4Addr) -> libc::sockaddr {
+    let mut address = libc::sockaddr { sa_family: libc::AF_INET as _, sa_data: [0; 14] };
+    for (place, octet) in address.sa_data[2..6].iter_mut().zip(ip.octets()) {
+        *place = octet.cast_signed();
+    }
+    address
+}
+
+/// Gives an interface an address with a prefix length.
+///
+/// # Errors
+/// The kernel's, with its error number.
+pub fn add_address(name: &str, ip: IpAddr, prefix: u8) -> io::Result<()> {
+    let mut request = request(name)?;
+    match ip {
+        IpAddr::V4(ip) => {
+            let fd = socket(libc::AF_INET)?;
+            request.ifr_ifru.ifru_addr = ipv4(ip);
+            ioctl(&fd, libc::SIOCSIFADDR as _, &mut request)?;
+            let mask = u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0);
+            request.ifr_ifru.ifru_netmask = ipv4(Ipv4Addr::from_bits(mask));
+            ioctl(&fd, libc::SIOCSIFNETMASK as _, &mut request)
+        }
+        IpAddr::V6(ip) => add_ipv6(request, ip, prefix),
+    }
+}
+
+fn add_ipv6(mut request: libc::ifreq, ip: Ipv6Addr, prefix: u8) -> io::Result<()> {
+    let fd = socket(libc::AF_INET6)?;
+    ioctl(&fd, libc::SIOCGIFINDEX as _, &mut request)?;
+    // SAFETY: SIOCGIFINDEX has written this member of the union.
+    let index = unsafe { request.ifr_ifru.ifru_ifindex };
+    let mut address = In6Request { address: ip.octets(), prefix: prefix.into(), index };
+    ioctl(&fd, libc::SIOCSIFADDR as _, &mut address)
+}
+
+/// Sets an interface's MTU and the length of its queue, and sets it up.
+///
+/// # Errors
+/// The kernel's, with its error number.
+pub fn set_up(name: &str, mtu: u16, queue: i32) -> io::Result<()> {
+    let fd = socket(libc::AF_INET)?;
+    let mut request = request(name)?;
+    request.ifr_ifru.ifru_mtu = mtu.into();
+    ioctl(&fd, libc::SIOCSIFMTU as _, &mut request)?;
+    request.ifr_ifru.ifru_metric = queue;
+    ioctl(&fd, libc::SIOCSIFTXQLEN as _, &mut request)?;
+    ioctl(&fd, libc::SIOCGIFFLAGS as _, &mut request)?;
+    // SAFETY: SIOCGIFFLAGS has written this member of the union.
+    let flags = unsafe { request.ifr_ifru.ifru_flags };
+    request.ifr_ifru.ifru_flags = flags | libc::IFF_UP as libc::c_short;
+    ioctl(&fd, libc::SIOCSIFFLAGS as _, &mut request)
+}
+
+/// Makes reads and writes of a descriptor return at once.
+///
+/// # Errors
+/// The kernel's, with its error number.
+pub fn never_wait(fd: &impl AsRawFd) -> io::Result<()> {
+    let mut yes: libc::c_int = 1;
+    // SAFETY: FIONBIO takes a pointer to an int, which lives until the call returns.
+    let result = unsafe { libc::ioctl(fd.as_raw_fd(), libc::FIONBIO, &raw mut yes) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Returns whether an interface of this name exists.
+pub fn exists(name: &str) -> bool {
+    let found = request(name)
+        .and_then(|mut request| ioctl(&socket(libc::AF_INET)?, libc::SIOCGIFFLAGS as _, &mut request));
+    found.is_ok()
+}
+
+/// Keeps an idle ring's pages unmapped: large rings are mapped on their own, however often flows come and go.
+///
+/// glibc would raise its threshold with each ring that is freed, and then fault every page of the next.
+pub fn pin_ring_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: mallopt takes two numbers and is called before other threads allocate in earnest.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 32 * 1_024);
+    }
+}
+
+/// SIGINT and SIGTERM as something to wait for together with sockets.
+#[derive(Debug)]
+pub struct Signals(OwnedFd);
+
+impl Signals {
+    /// Blocks the two signals for this thread and those it starts, and returns where they can be read.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn new() -> io::Result<Self> {
+        // SAFETY: the set is plain data, initialised by sigemptyset; the descriptor is new.
+        unsafe {
+            let mut set: libc::sigset_t = mem::zeroed();
+            libc::sigemptyset(&raw mut set);
+            libc::sigaddset(&raw mut set, libc::SIGINT);
+            libc::sigaddset(&raw mut set, libc::SIGTERM);
+            if libc::sigprocmask(libc::SIG_BLOCK, &raw const set, core::ptr::null_mut()) < 0 {
+                return Err(io::Error::last_os_error());
+            }
+            let fd = libc::signalfd(-1, &raw const set, libc::SFD_NONBLOCK | libc::SFD_CLOEXEC);
+            if fd < 0 { Err(io::Error::last_os_error()) } else { Ok(Self(OwnedFd::from_raw_fd(fd))) }
+        }
+    }
+
+    /// Returns whether a signal has come since the last call.
+    pub fn take(&self) -> bool {
+        let mut record = [0; size_of::<libc::signalfd_siginfo>()];
+        matches!(rustix::io::read(&self.0, &mut record[..]), Ok(count) if count > 0)
+    }
+}
+
+impl AsRawFd for Signals {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}

@@ -1,0 +1,216 @@
+//! SOCKS sessions: a machine for the conversation, a dial, a relay, and a deadline for each.
+//!
+//! A session belongs to a connection of the engine's. It is served whenever that connection or its counterpart
+//! behind the egress may have changed, or its deadline has passed.
+//!
+//! ```text
+//! Talking  ─► Dialing  : the request is complete and goes to the egress
+//! Dialing  ─► Talking  : the egress has answered, and the machine replies
+//! Talking  ─► Relaying : the reply that grants is sent
+//! ```
+//!
+//! From each of them a session can end; its report says why.
+
+mod report;
+mod session;
+
+pub use report::{End, Report};
+
+use crate::egress::{Egress, Event};
+use crate::engine::{Engine, FlowId, Timers};
+use core::net::SocketAddr;
+use core::time::Duration;
+use session::{Next, Session};
+use slab::Slab;
+use sockhop::socks5::{Login, Refusal};
+use sockhop::time::{Instant, Reason};
+use sockhop::trace::Sink;
+use std::collections::{HashMap, VecDeque};
+use subtle::ConstantTimeEq;
+
+/// How long each thing may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadlines {
+    /// Greeting, login and request, as a whole.
+    pub handshake: Duration,
+    /// A connection to the target, its name's resolution included.
+    pub connect: Duration,
+    /// The remaining direction after a half-close, without an octet.
+    pub half_close: Duration,
+    /// Both directions, without an octet.
+    pub idle: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self {
+            handshake: Duration::from_secs(15),
+            connect: Duration::from_secs(30),
+            half_close: Duration::from_secs(60),
+            idle: Duration::from_secs(300),
+        }
+    }
+}
+
+impl Deadlines {
+    const fn of(&self, reason: Reason) -> Duration {
+        match reason {
+            Reason::Connect | Reason::Answer | Reason::Resolve => self.connect,
+            Reason::HalfClose => self.half_close,
+            Reason::Idle => self.idle,
+            _ => self.handshake,
+        }
+    }
+}
+
+/// What a proxy is told once.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// Names and passwords; when there are none, nobody is asked for one.
+    pub users: Vec<(String, String)>,
+    /// How long each thing may take.
+    pub deadlines: Deadlines,
+}
+
+impl Config {
+    /// Compares with every user in constant time for each length.
+    fn knows(&self, user: &[u8], password: &[u8]) -> bool {
+        let mut known = subtle::Choice::from(0);
+        for (name, secret) in &self.users {
+            known |= name.as_bytes().ct_eq(user) & secret.as_bytes().ct_eq(password);
+        }
+        known.into()
+    }
+
+    const fn login(&self) -> Login {
+        if self.users.is_empty() { Login::Open } else { Login::Password }
+    }
+}
+
+/// The sessions, and the way out they share.
+#[derive(Debug)]
+pub struct Proxy<E: Egress> {
+    config: Config,
+    egress: E,
+    sessions: Slab<Session<E::Stream>>,
+    by_flow: HashMap<FlowId, usize>,
+    timers: Timers,
+    reports: VecDeque<Report>,
+}
+
+impl<E: Egress> Proxy<E> {
+    /// Returns a proxy without sessions.
+    pub fn new(config: Config, egress: E) -> Self {
+        Self {
+            config,
+            egress,
+            sessions: Slab::new(),
+            by_flow: HashMap::new(),
+            timers: Timers::default(),
+            reports: VecDeque::new(),
+        }
+    }
+
+    /// Returns the way out.
+    pub const fn egress(&mut self) -> &mut E {
+        &mut self.egress
+    }
+
+    /// Returns how many sessions there are.
+    pub fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Returns whether there is no session.
+    pub fn is_empty(&self) -> bool {
+        self.sessions.is_empty()
+    }
+
+    /// Returns what is to be said of a session that has ended.
+    pub fn next_report(&mut self) -> Option<Report> {
+        self.reports.pop_front()
+    }
+
+    /// Returns when [`work`](Self::work) has to be called next, if nothing comes before.
+    pub fn poll_at(&self) -> Option<Instant> {
+        [self.timers.next(), self.egress.poll_at()].into_iter().flatten().min()
+    }
+
+    /// Begins a session on a connection that has been opened to the proxy.
+    pub fn opened<S: Sink>(
+        &mut self,
+        now: Instant,
+        engine: &mut Engine<S>,
+        flow: FlowId,
+        client: SocketAddr,
+    ) {
+        let key = self.sessions.insert(Session::new(now, flow, client, self.config.login()));
+        self.by_flow.insert(flow, key);
+        self.serve(now, engine, key);
+    }
+
+    /// Serves the session of a connection that may have changed; connections of others are ignored.
+    pub fn ready<S: Sink>(&mut self, now: Instant, engine: &mut Engine<S>, flow: FlowId) {
+        if let Some(key) = self.by_flow.get(&flow).copied() {
+            self.serve(now, engine, key);
+        }
+    }
+
+    /// Serves the sessions that the egress has something for, and those whose deadline has passed.
+    pub fn work<S: Sink>(&mut self, now: Instant, engine: &mut Engine<S>) {
+        while let Some(event) = self.egress.next(now) {
+            let key = match event {
+                Event::Ready { key } => key,
+                Event::Dialed { key, outcome } => {
+                    if let Some(session) = self.sessions.get_mut(key) {
+                        session.dialed(outcome);
+                    }
+                    key
+                }
+            };
+            self.serve(now, engine, key);
+        }
+        while let Some((key, at)) = self.timers.due(now) {
+            let Some(session) = self.sessions.get_mut(key).filter(|session| session.timer == Some(at)) else {
+                continue;
+            };
+            session.timer = None;
+            if session.is_due(now, &self.config.deadlines) {
+                session.expire(engine);
+            }
+            self.serve(now, engine, key);
+        }
+    }
+
+    /// Ends every session at once, as when the program is told to stop.
+    pub fn shut<S: Sink>(&mut self, now: Instant, engine: &mut Engine<S>) {
+        let keys: Vec<usize> = self.sessions.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            self.sessions[key].cut(engine, End::Stopped);
+            self.serve(now, engine, key);
+        }
+    }
+
+    fn serve<S: Sink>(&mut self, now: Instant, engine: &mut Engine<S>, key: usize) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        loop {
+            match session.serve(now, engine, &self.config) {
+                Next::Wait => break,
+                Next::Dial => match session.target() {
+                    Some(target) => self.egress.dial(key, target, now),
+                    None => session.refuse(Refusal::General),
+                },
+                Next::Over => {
+                    let session = self.sessions.remove(key);
+                    self.egress.cancel(key);
+                    self.by_flow.remove(&session.flow);
+                    engine.release(session.flow);
+                    self.reports.push_back(session.report(now));
+                    return;
+                }
+            }
+        }
+        let at = session.due_at(&self.config.deadlines);
+        session.timer = self.timers.set(key, at, session.timer);
+    }
+}

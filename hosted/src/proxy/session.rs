@@ -1,0 +1,274 @@
+//! One client's conversation, dial and relay.
+
+use super::{Config, Deadlines, End, Report};
+use crate::egress::{Dialed, Failure};
+use crate::engine::{Engine, FlowId};
+use core::net::SocketAddr;
+use sockhop::machine::Machine;
+use sockhop::relay::{Relay, Ring, State, Stream};
+use sockhop::socks5::{Command, Event, Login, Refusal, Server};
+use sockhop::stack::Socket;
+use sockhop::time::{Instant, Reason};
+use sockhop::trace::Sink;
+use sockhop::wire::Target;
+
+/// What the proxy is to do for a session.
+pub(super) enum Next {
+    /// Nothing until something changes.
+    Wait,
+    /// Dial the session's target.
+    Dial,
+    /// Forget the session.
+    Over,
+}
+
+#[derive(Debug)]
+enum Stage<T> {
+    Talking,
+    Dialing,
+    Relaying(T),
+}
+
+/// One client.
+#[derive(Debug)]
+pub(super) struct Session<T> {
+    pub(super) flow: FlowId,
+    /// When it comes up in the timers next.
+    pub(super) timer: Option<Instant>,
+    client: SocketAddr,
+    machine: Server,
+    stage: Stage<T>,
+    /// The counterpart, once dialed, until the reply is sent.
+    dialed: Option<T>,
+    relay: Relay,
+    began: Instant,
+    /// What is being waited for, and since when.
+    clock: Option<(Reason, Instant)>,
+    user: String,
+    target: String,
+    detail: String,
+    end: Option<End>,
+}
+
+impl<T: Stream> Session<T> {
+    pub(super) fn new(now: Instant, flow: FlowId, client: SocketAddr, login: Login) -> Self {
+        Self {
+            flow,
+            timer: None,
+            client,
+            machine: Server::new(login),
+            stage: Stage::Talking,
+            dialed: None,
+            relay: Relay::new(),
+            began: now,
+            clock: None,
+            user: String::new(),
+            target: String::new(),
+            detail: String::new(),
+            end: None,
+        }
+    }
+
+    /// Does what can be done now.
+    pub(super) fn serve<S: Sink>(&mut self, now: Instant, engine: &mut Engine<S>, config: &Config) -> Next {
+        if self.end.is_some() {
+            return Next::Over;
+        }
+        let next = match self.stage {
+            Stage::Talking => self.talk(engine, config),
+            Stage::Dialing => self.wait(engine),
+            Stage::Relaying(_) => Next::Wait,
+        };
+        let moved = self.carry(engine);
+        self.set_clock(now, moved);
+        if self.end.is_some() { Next::Over } else { next }
+    }
+
+    /// Returns the target of the request that stands.
+    pub(super) fn target(&self) -> Option<Target<'_>> {
+        match self.machine.poll() {
+            Ok(Event::Request(request)) => Some(request.target),
+            Ok(Event::Login { .. } | Event::Relay) | Err(_) => None,
+        }
+    }
+
+    /// Takes the egress's answer to a dial.
+    pub(super) fn dialed(&mut self, outcome: Result<Dialed<T>, Failure>) {
+        if !matches!(self.stage, Stage::Dialing) {
+            return;
+        }
+        self.stage = Stage::Talking;
+        match outcome {
+            Ok(dialed) => {
+                self.machine.answer(Ok(dialed.bound));
+                self.dialed = Some(dialed.stream);
+            }
+            Err(failure) => {
+                self.machine.answer(Err(failure.refusal));
+                self.detail = failure.text;
+            }
+        }
+    }
+
+    /// Answers a request that cannot be dialed.
+    pub(super) fn refuse(&mut self, refusal: Refusal) {
+        self.stage = Stage::Talking;
+        self.machine.answer(Err(refusal));
+    }
+
+    /// Ends the session because its deadline has passed.
+    pub(super) fn expire<S: Sink>(&mut self, engine: &mut Engine<S>) {
+        let reason = self.clock.map_or(Reason::Idle, |(reason, _)| reason);
+        match self.stage {
+            Stage::Relaying(_) => self.cut(engine, End::Expired(reason)),
+            Stage::Talking | Stage::Dialing => {
+                self.stage = Stage::Talking;
+                self.machine.expire();
+                self.clock = None;
+            }
+        }
+    }
+
+    /// Ends the session at once, with a reset to both sides.
+    pub(super) fn cut<S: Sink>(&mut self, engine: &mut Engine<S>, end: End) {
+        if let Stage::Relaying(stream) = &mut self.stage {
+            stream.abort();
+        }
+        if let Some(mut socket) = engine.stream(self.flow) {
+            socket.abort();
+        }
+        self.end = Some(end);
+    }
+
+    /// Returns whether what is waited for has taken too long.
+    pub(super) fn is_due(&self, now: Instant, deadlines: &Deadlines) -> bool {
+        self.due_at(deadlines).is_some_and(|at| at <= now)
+    }
+
+    /// Returns when what is waited for has taken too long.
+    pub(super) fn due_at(&self, deadlines: &Deadlines) -> Option<Instant> {
+        self.clock.map(|(reason, since)| since + deadlines.of(reason))
+    }
+
+    /// Returns what is to be said of the session now that it has ended.
+    pub(super) fn report(self, now: Instant) -> Report {
+        Report {
+            client: self.client,
+            user: self.user,
+            target: self.target,
+            detail: self.detail,
+            octets: self.relay.carried(),
+            lasted: now.since(self.began),
+            end: self.end.unwrap_or(End::Left),
+        }
+    }
+
+    /// Lets the machine and the client talk until one of them has to wait.
+    fn talk<S: Sink>(&mut self, engine: &mut Engine<S>, config: &Config) -> Next {
+        let Some(mut socket) = engine.stream(self.flow) else {
+            self.end = Some(End::Left);
+            return Next::Over;
+        };
+        loop {
+            let Ok(moved) = exchange(&mut self.machine, &mut socket) else {
+                self.end = Some(End::Left);
+                return Next::Over;
+            };
+            match self.machine.poll() {
+                Ok(Event::Login { user, password }) => {
+                    let known = config.knows(user, password);
+                    self.user = user.escape_ascii().to_string();
+                    self.machine.judge(known);
+                }
+                Ok(Event::Request(request)) => {
+                    self.target = request.target.to_string();
+                    if request.command == Command::Connect {
+                        self.stage = Stage::Dialing;
+                        return Next::Dial;
+                    }
+                    self.machine.answer(Err(Refusal::CommandNotSupported));
+                }
+                Ok(Event::Relay) => {
+                    let Some(stream) = self.dialed.take() else { return Next::Wait };
+                    self.stage = Stage::Relaying(stream);
+                    return Next::Wait;
+                }
+                Err(nb::Error::WouldBlock) if moved => {}
+                Err(nb::Error::WouldBlock) => return Next::Wait,
+                Err(nb::Error::Other(error)) => {
+                    self.end = Some(End::Failed(error));
+                    return Next::Over;
+                }
+            }
+        }
+    }
+
+    /// Notices a client that has gone while its target was being dialed.
+    fn wait<S: Sink>(&mut self, engine: &Engine<S>) -> Next {
+        if engine.state(self.flow) == sockhop::tcp::State::Closed {
+            self.end = Some(End::Left);
+            return Next::Over;
+        }
+        Next::Wait
+    }
+
+    /// Carries octets between the client and its target; returns whether there were any.
+    fn carry<S: Sink>(&mut self, engine: &mut Engine<S>) -> bool {
+        let Stage::Relaying(stream) = &mut self.stage else { return false };
+        let Some(mut socket) = engine.stream(self.flow) else {
+            stream.abort();
+            self.end = Some(End::Left);
+            return false;
+        };
+        let moved = self.relay.pump(&mut socket, stream) > 0;
+        match self.relay.state() {
+            State::Both | State::UpOnly | State::DownOnly | State::Breaking => {}
+            State::Done => self.end = Some(End::Complete),
+            State::Broken => {
+                self.end = Some(self.relay.broken().map_or(End::Left, |(side, how)| End::Broken(side, how)));
+            }
+        }
+        moved
+    }
+
+    /// Starts the clock anew when something else is waited for, or something has moved.
+    fn set_clock(&mut self, now: Instant, moved: bool) {
+        let reason = match self.stage {
+            Stage::Talking | Stage::Dialing => self.machine.patience().map(|patience| patience.reason),
+            Stage::Relaying(_) => Some(match self.relay.state() {
+                State::UpOnly | State::DownOnly => Reason::HalfClose,
+                State::Both | State::Done | State::Breaking | State::Broken => Reason::Idle,
+            }),
+        };
+        self.clock = match (reason, self.clock) {
+            (Some(reason), Some((same, since))) if reason == same && !moved => Some((reason, since)),
+            (Some(reason), _) => Some((reason, now)),
+            (None, clock) => clock,
+        };
+    }
+}
+
+/// Moves what the machine wants to say and hear; `Err` when the client is gone.
+fn exchange(machine: &mut Server, socket: &mut Socket<'_, '_>) -> Result<bool, ()> {
+    let said = match socket.with_space(|space| {
+        let count = machine.drain(space);
+        (count, count)
+    }) {
+        Ok(count) => count,
+        Err(nb::Error::WouldBlock) => 0,
+        Err(nb::Error::Other(_)) => return Err(()),
+    };
+    let heard = match socket.with_received(|octets| {
+        let count = machine.feed(octets);
+        (count, count)
+    }) {
+        Ok(Some(count)) => count,
+        Ok(None) => {
+            machine.end();
+            0
+        }
+        Err(nb::Error::WouldBlock) => 0,
+        Err(nb::Error::Other(_)) => return Err(()),
+    };
+    Ok(said + heard > 0)
+}
