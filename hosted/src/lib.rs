@@ -2,6 +2,8 @@
 
 pub mod egress;
 pub mod engine;
+pub mod lab;
+pub mod ladder;
 pub mod link;
 pub mod os;
 pub mod proxy;

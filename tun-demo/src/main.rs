@@ -1,2 +1,53 @@
-//! The command.
-fn main() {}
+//! A SOCKS proxy on a userspace TCP stack that lets you watch TCP work.
+
+mod args;
+mod doctor;
+mod exit;
+mod lab;
+mod socks5;
+mod states;
+
+use args::{Arguments, Command};
+use clap::{CommandFactory, Parser};
+use exit::Failure;
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // A reader that has gone has seen enough.
+            let _ = error.print();
+            return if error.use_stderr() { exit::USAGE.into() } else { ExitCode::SUCCESS };
+        }
+    };
+    match run(&arguments.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(failure) => {
+            let _ = writeln!(std::io::stderr(), "tun-demo: {failure}");
+            failure.code.into()
+        }
+    }
+}
+
+fn run(command: &Command) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match command {
+        Command::Socks5(options) => socks5::run(options, &mut out),
+        Command::Lab(options) => lab::run(options, &mut out),
+        Command::Doctor => doctor::run(&mut out),
+        Command::States => Ok(states::print(&mut out)?),
+        Command::Completions { shell } => {
+            clap_complete::generate(*shell, &mut Arguments::command(), "tun-demo", &mut out);
+            Ok(())
+        }
+        Command::Man => Ok(clap_mangen::Man::new(Arguments::command()).render(&mut out)?),
+    }
+}
+
+/// Returns whether colours are wanted on standard output (no-color.org).
+fn colour() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && std::io::stdout().is_terminal()
+}

@@ -1,0 +1,218 @@
+//! Two ends of a connection on one time line: a rung for each segment, and each end's transitions beside it.
+
+use core::fmt::Write as _;
+use core::time::Duration;
+use sockhop::tcp::{Flags, State};
+use sockhop::time::Instant;
+use sockhop::trace::{Ends, Event, View};
+
+/// The room for a segment between the two ends.
+const WIDTH: usize = 54;
+/// The room for what stands on either side.
+const SIDE: usize = 28;
+/// A pause that is told rather than passed over.
+const BREAK: Duration = Duration::from_millis(500);
+/// Rungs of plain data that stand in a row before they are folded.
+const FOLD: usize = 5;
+
+/// How a picture is drawn.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Style {
+    /// Whether states have colours.
+    pub colour: bool,
+    /// Whether runs of plain data are drawn one by one.
+    pub whole: bool,
+}
+
+impl Style {
+    /// Returns a text in the colour of a state, the same in every picture.
+    pub fn paint(self, state: State, text: &str) -> String {
+        let code = match state {
+            State::Closed => "90",
+            State::Listen => "37",
+            State::SynSent | State::SynReceived => "33",
+            State::Established => "32",
+            State::FinWait1 | State::FinWait2 => "35",
+            State::CloseWait => "36",
+            State::Closing | State::LastAck => "34",
+            State::TimeWait => "95",
+        };
+        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+/// One line of a picture before it is written.
+enum Rung {
+    /// A segment: from A or from B, what it says, how it fared, and whether it is plain.
+    Segment { from_a: bool, text: String, lost: bool, note: String, octets: u16 },
+    /// A transition at A or at B.
+    State { at_a: bool, to: State, cause: String },
+}
+
+/// Draws what A and B recorded of the connection that is `flow` at each of them.
+pub fn draw(names: (&str, &str), a: &[Event], b: &[Event], flow: (u32, u32), style: Style) -> String {
+    let a: Vec<&Event> = a.iter().filter(|event| event.flow() == flow.0).collect();
+    let b: Vec<&Event> = b.iter().filter(|event| event.flow() == flow.1).collect();
+    let mut rungs = Vec::new();
+    gather(&a, &b, true, &mut rungs);
+    gather(&b, &a, false, &mut rungs);
+    rungs.sort_by_key(|(at, order, _)| (*at, *order));
+    let mut out = String::new();
+    let gap = WIDTH + 2;
+    let _ = writeln!(out, "{:>9} {:>SIDE$}{:gap$}{}", "time", names.0, "", names.1);
+    let mut last: Option<Instant> = None;
+    let mut at = 0;
+    while let Some((time, _, rung)) = rungs.get(at) {
+        if let Some(last) = last.filter(|last| time.since(*last) >= BREAK) {
+            let pause = format!(" {:.2} s ", time.since(last).as_secs_f64());
+            let _ = writeln!(out, "{:>9} {:>SIDE$}┊{pause:·^WIDTH$}┊", "", "");
+        }
+        let run = rungs[at..].iter().take_while(|(.., rung)| is_plain(rung)).count();
+        if run >= FOLD && !style.whole {
+            fold(&rungs[at..at + run], &mut out);
+            last = Some(rungs[at + run - 1].0);
+            at += run;
+            continue;
+        }
+        write(*time, rung, style, &mut out);
+        last = Some(*time);
+        at += 1;
+    }
+    out
+}
+
+/// Returns whether a rung may be folded away with its neighbours.
+fn is_plain(rung: &Rung) -> bool {
+    match rung {
+        Rung::Segment { lost, note, text, .. } => {
+            !lost
+                && note.is_empty()
+                && !text.contains("SYN")
+                && !text.contains("FIN")
+                && !text.contains("RST")
+        }
+        Rung::State { .. } => false,
+    }
+}
+
+fn fold(run: &[(Instant, usize, Rung)], out: &mut String) {
+    let mut counts = [(0_usize, 0_u64); 2];
+    for (.., rung) in run {
+        if let Rung::Segment { from_a, octets, .. } = rung {
+            let (segments, total) = &mut counts[usize::from(!*from_a)];
+            *segments += 1;
+            *total += u64::from(*octets);
+        }
+    }
+    let [(up, up_octets), (down, down_octets)] = counts;
+    let said = format!(" {up} segments {up_octets} B → · ← {down} segments {down_octets} B ");
+    let _ = writeln!(out, "{:>9} {:>SIDE$}┊{said:·^WIDTH$}┊", "", "");
+}
+
+fn write(time: Instant, rung: &Rung, style: Style, out: &mut String) {
+    let clock = time.to_string();
+    match rung {
+        Rung::State { at_a: true, to, cause } => {
+            let plain = format!("[{cause}] {to}");
+            let pad = SIDE.saturating_sub(plain.chars().count());
+            let shown = format!("[{cause}] {}", style.paint(*to, to.name()));
+            let _ = writeln!(out, "{clock:>9} {:pad$}{shown}│{:WIDTH$}│", "", "");
+        }
+        Rung::State { at_a: false, to, cause } => {
+            let shown = style.paint(*to, to.name());
+            let _ = writeln!(out, "{clock:>9} {:>SIDE$}│{:WIDTH$}│ {shown} [{cause}]", "", "");
+        }
+        Rung::Segment { from_a, text, lost, note, .. } => {
+            let line = if *lost { '╌' } else { '─' };
+            let text = if *lost { format!(" {text} ✗ lost ") } else { format!(" {text} ") };
+            let room = WIDTH.saturating_sub(text.chars().count() + 1);
+            let (left, right) = (room / 2, room - room / 2);
+            let rule = |count: usize| core::iter::repeat_n(line, count).collect::<String>();
+            let arrow = match (*from_a, *lost) {
+                (true, false) => format!("├{}{text}{}▶│", rule(left), rule(right)),
+                (false, false) => format!("│◀{}{text}{}┤", rule(left), rule(right)),
+                (true, true) => format!("├{}{text}{}│", rule(left), " ".repeat(right + 1)),
+                (false, true) => format!("│{}{text}{}┤", " ".repeat(left + 1), rule(right)),
+            };
+            let gap = if note.is_empty() { "" } else { "  " };
+            let _ = writeln!(out, "{clock:>9} {:>SIDE$}{arrow}{gap}{note}", "");
+        }
+    }
+}
+
+/// Gathers the rungs that one end gives: its transitions, and the segments it sent.
+fn gather(own: &[&Event], other: &[&Event], is_a: bool, rungs: &mut Vec<(Instant, usize, Rung)>) {
+    let mut ends = Ends::new();
+    let mut taken = vec![false; other.len()];
+    let typical = typical_delay(own, other);
+    for (order, event) in own.iter().enumerate() {
+        ends.learn(event);
+        let rung = match event.view() {
+            Some(View::State { to, cause, .. }) => {
+                Rung::State { at_a: is_a, to, cause: cause.name().to_owned() }
+            }
+            Some(View::Segment { sent: true, len, marks, .. }) => {
+                let arrival = arrival(event, other, &taken, typical);
+                if let Some(place) = arrival {
+                    taken[place] = true;
+                }
+                let heard = arrival.and_then(|place| match other[place].view() {
+                    Some(View::Segment { marks, .. }) => Some(marks.to_string()),
+                    _ => None,
+                });
+                let said = marks.to_string();
+                let note: Vec<String> = [Some(said.clone()), heard.filter(|heard| *heard != said)]
+                    .into_iter()
+                    .flatten()
+                    .filter(|note| !note.is_empty())
+                    .collect();
+                let text = ends.say(event).map(|said| said.to_string()).unwrap_or_default();
+                Rung::Segment {
+                    from_a: is_a,
+                    text,
+                    lost: arrival.is_none(),
+                    note: note.join("; "),
+                    octets: len,
+                }
+            }
+            _ => continue,
+        };
+        rungs.push((event.time(), order, rung));
+    }
+}
+
+/// Returns whether two events are the same segment, sent and received.
+fn same(sent: &Event, received: &Event) -> bool {
+    let key = |event: &Event| match event.view() {
+        Some(View::Segment { sent, flags, seq, ack, len, window, .. }) => {
+            Some((sent, (flags, seq, if flags.contains(Flags::ACK) { ack.0 } else { 0 }, len, window)))
+        }
+        _ => None,
+    };
+    match (key(sent), key(received)) {
+        (Some((true, sent)), Some((false, received))) => sent == received,
+        _ => false,
+    }
+}
+
+/// Returns the shortest time a segment took, as the link's own.
+fn typical_delay(own: &[&Event], other: &[&Event]) -> Duration {
+    let delays = own.iter().filter_map(|sent| {
+        let received =
+            other.iter().find(|received| same(sent, received) && received.time() >= sent.time())?;
+        Some(received.time().since(sent.time()))
+    });
+    delays.min().unwrap_or_default()
+}
+
+/// Returns which of the other end's events is the arrival of this segment: the one nearest to the link's delay.
+fn arrival(sent: &Event, other: &[&Event], taken: &[bool], typical: Duration) -> Option<usize> {
+    let candidates = other.iter().enumerate().filter(|(place, received)| {
+        !taken[*place] && same(sent, received) && received.time().since(sent.time()) >= typical
+    });
+    let nearest =
+        candidates.min_by_key(|(_, received)| received.time().since(sent.time()).abs_diff(typical))?;
+    // A repetition looks the same; what comes much later than the link's delay is that.
+    let late = nearest.1.time().since(sent.time()) > typical * 2 + Duration::from_millis(1);
+    (!late).then_some(nearest.0)
+}

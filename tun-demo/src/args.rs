@@ -1,0 +1,198 @@
+//! Every flag, once: parsing, help, man page and completions come from here.
+
+use crate::exit;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::time::Duration;
+
+/// A SOCKS proxy on a userspace TCP stack that lets you watch TCP work.
+#[derive(Debug, Parser)]
+#[command(name = "tun-demo", version, after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{}", exit::TABLE))]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  tun-demo lab                                  see a connection live and die; needs neither root nor a TUN
+  sudo tun-demo socks5 --ladder                 a SOCKS5 proxy on 198.18.0.2:1080, every segment printed
+  curl --socks5-hostname 198.18.0.2:1080 https://example.org/
+  tun-demo doctor                               what is missing, and how to mend it";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a SOCKS5 proxy on the stack behind a TUN device
+    Socks5(Socks5),
+    /// Play a scenario between two stacks on a simulated link, and draw it
+    Lab(Lab),
+    /// Say what is missing to run, and what mends it
+    Doctor,
+    /// Print the TCP states and their edges (RFC 9293)
+    States,
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Socks5 {
+    /// Name of the TUN device [default: chosen by the kernel]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tun: Option<String>,
+
+    /// The stack's IPv4 address; the host takes the other one of the subnet
+    #[arg(long, value_name = "CIDR", default_value = "198.18.0.2/30", value_parser = cidr4)]
+    pub(crate) addr: (Ipv4Addr, u8),
+
+    /// The stack's IPv6 address, or none [default: a random unique local one]
+    #[arg(long, value_name = "CIDR", value_parser = cidr6)]
+    pub(crate) addr6: Option<Net6>,
+
+    /// The port to serve
+    #[arg(long, default_value_t = 1080, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) port: u16,
+
+    /// A user and password to ask for; can be given several times
+    #[arg(long = "user", value_name = "NAME:PASS", value_parser = user)]
+    pub(crate) users: Vec<(String, String)>,
+
+    /// Let clients through to addresses that are refused by default
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) allow: Vec<Allow>,
+
+    /// The largest packet on the TUN device, in octets
+    #[arg(long, default_value_t = 65_520, value_parser = clap::value_parser!(u16).range(1_280..=65_520))]
+    pub(crate) mtu: u16,
+
+    /// Print each segment and each transition with its cause
+    #[arg(long)]
+    pub(crate) ladder: bool,
+
+    /// Seconds a client may take for greeting, login and request
+    #[arg(long, value_name = "SECONDS", default_value = "15", value_parser = seconds)]
+    pub(crate) handshake_timeout: Duration,
+
+    /// Seconds a target may take to answer
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    pub(crate) connect_timeout: Duration,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Allow {
+    /// This host's loopback addresses
+    Loopback,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Net6 {
+    None,
+    Net(Ipv6Addr, u8),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Lab {
+    /// The scenario; without one, socks5 is played
+    pub(crate) scenario: Option<String>,
+
+    /// List the scenarios
+    #[arg(long)]
+    pub(crate) list: bool,
+
+    /// Draw every segment, folding nothing
+    #[arg(long)]
+    pub(crate) whole: bool,
+
+    /// The seed of ports, sequence numbers and chance
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+fn split<A: core::str::FromStr>(text: &str, most: u8) -> Result<(A, u8), String> {
+    let (address, prefix) =
+        text.split_once('/').ok_or(format!("{text:?} has no prefix length, as in 198.18.0.2/30"))?;
+    let parsed = address.parse().map_err(|_| format!("{address:?} is no address"))?;
+    let prefix = prefix.parse().ok().filter(|prefix| (1..most).contains(prefix));
+    Ok((parsed, prefix.ok_or(format!("the prefix length of {text:?} is not between 1 and {}", most - 1))?))
+}
+
+fn cidr4(text: &str) -> Result<(Ipv4Addr, u8), String> {
+    let (ip, prefix) = split::<Ipv4Addr>(text, 31)?;
+    host_of(IpAddr::V4(ip), prefix).map(|_| (ip, prefix))
+}
+
+fn cidr6(text: &str) -> Result<Net6, String> {
+    if text == "none" {
+        return Ok(Net6::None);
+    }
+    let (ip, prefix) = split::<Ipv6Addr>(text, 127)?;
+    host_of(IpAddr::V6(ip), prefix).map(|_| Net6::Net(ip, prefix))
+}
+
+fn user(text: &str) -> Result<(String, String), String> {
+    let (name, password) = text.split_once(':').ok_or("a user is given as NAME:PASS")?;
+    let fits = |text: &str| (1..=255).contains(&text.len());
+    if !fits(name) || !fits(password) {
+        return Err("name and password take 1 to 255 octets each (RFC 1929)".to_owned());
+    }
+    Ok((name.to_owned(), password.to_owned()))
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<f64>().ok().filter(|seconds| (0.1..=86_400.0).contains(seconds));
+    seconds.map(Duration::from_secs_f64).ok_or(format!("{text:?} is not between 0.1 and 86400 seconds"))
+}
+
+/// Returns the host's address in the stack's subnet: the first one that is not the stack's.
+pub(crate) fn host_of(stack: IpAddr, prefix: u8) -> Result<IpAddr, String> {
+    let first = match stack {
+        IpAddr::V4(ip) => {
+            let net = ip.to_bits() & u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0);
+            let host = if ip.to_bits() == net + 1 { net + 2 } else { net + 1 };
+            let broadcast = net | u32::MAX.checked_shr(prefix.into()).unwrap_or(0);
+            (ip.to_bits() != net && ip.to_bits() != broadcast).then(|| IpAddr::V4(Ipv4Addr::from_bits(host)))
+        }
+        IpAddr::V6(ip) => {
+            let net = ip.to_bits() & u128::MAX.checked_shl(128 - u32::from(prefix)).unwrap_or(0);
+            let host = if ip.to_bits() == net + 1 { net + 2 } else { net + 1 };
+            (ip.to_bits() != net).then(|| IpAddr::V6(Ipv6Addr::from_bits(host)))
+        }
+    };
+    first.ok_or(format!("{stack}/{prefix} is the subnet itself or its broadcast address, not a host's"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_of_the_flags_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_bad_value_is_named() {
+        for (text, said) in [
+            ("198.18.0.2", "prefix"),
+            ("1.2.3/30", "1.2.3"),
+            ("1.2.3.4/33", "1.2.3.4/33"),
+            ("198.18.0.0/30", "subnet"),
+        ] {
+            assert!(cidr4(text).unwrap_err().contains(said), "{text}");
+        }
+        assert!(user("nobody").is_err() && user(":x").is_err());
+        assert_eq!(user("a:b:c").unwrap(), ("a".to_owned(), "b:c".to_owned()));
+    }
+
+    #[test]
+    fn the_host_takes_the_first_other_address() {
+        let host = |text: &str, prefix| host_of(text.parse().unwrap(), prefix).unwrap().to_string();
+        assert_eq!(host("198.18.0.2", 30), "198.18.0.1");
+        assert_eq!(host("198.18.0.1", 30), "198.18.0.2");
+        assert_eq!(host("fd00::2", 126), "fd00::1");
+    }
+}

@@ -1,0 +1,71 @@
+//! The exit codes, in one table that the program, its help and its tests read.
+
+use core::fmt;
+use sockhop_hosted::tun;
+use std::io;
+
+/// Something failed that has no code of its own.
+pub(crate) const FAILED: u8 = 1;
+/// The command line is wrong.
+pub(crate) const USAGE: u8 = 2;
+/// The program lacks a privilege.
+pub(crate) const PRIVILEGE: u8 = 3;
+/// There is no TUN device, or its name cannot be used.
+pub(crate) const DEVICE: u8 = 4;
+/// An address or a route is in the way.
+pub(crate) const ADDRESS: u8 = 5;
+/// `doctor` found something missing.
+pub(crate) const MISSING: u8 = 6;
+
+/// The table as the long help shows it.
+pub(crate) const TABLE: &str = "Exit codes:
+  0  done, or stopped by Ctrl-C
+  1  something failed that has no code of its own
+  2  the command line is wrong
+  3  root is needed, or CAP_NET_ADMIN
+  4  there is no TUN device, or its name cannot be used
+  5  an address or a route is in the way
+  6  doctor found something missing";
+
+/// Why the program ends, and with which code.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) code: u8,
+    text: String,
+    pipe: bool,
+}
+
+impl Failure {
+    pub(crate) fn new(code: u8, text: impl Into<String>) -> Self {
+        Self { code, text: text.into(), pipe: false }
+    }
+
+    /// Returns whether the reader of our output has gone, which is no failure.
+    pub(crate) const fn is_broken_pipe(&self) -> bool {
+        self.pipe
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self { code: FAILED, text: error.to_string(), pipe: error.kind() == io::ErrorKind::BrokenPipe }
+    }
+}
+
+impl From<tun::Error> for Failure {
+    fn from(error: tun::Error) -> Self {
+        let code = match error {
+            tun::Error::Permission => PRIVILEGE,
+            tun::Error::Missing | tun::Error::Name(..) => DEVICE,
+            tun::Error::Route(..) | tun::Error::Address(..) => ADDRESS,
+            tun::Error::Host(..) => FAILED,
+        };
+        Self::new(code, error.to_string())
+    }
+}
