@@ -1,1 +1,3 @@
-//! placeholder
+//! Properties of sockhop's machines, shared by stable tests and fuzz targets.
+
+pub mod properties;

@@ -1,0 +1,187 @@
+//! What holds for every input, as plain functions.
+
+use core::net::{Ipv4Addr, SocketAddr};
+use sockhop::machine::Machine;
+use sockhop::socks5::{Client, ClientEvent, Error, Event, Login, Refusal, Server, State};
+use sockhop::wire::{Host, Target};
+
+/// What a server told its owner and its peer, and what it took.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Transcript {
+    /// The events, printed, in order and without repetition.
+    pub events: Vec<String>,
+    /// The octets sent.
+    pub said: Vec<u8>,
+    /// How many octets were taken.
+    pub taken: usize,
+    /// The last state.
+    pub state: Option<State>,
+}
+
+/// Our end of every connection that is granted here.
+fn bound() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::new(192, 0, 2, 7), 4_096))
+}
+
+/// Lets a server hear `input` in pieces whose sizes come from `cuts`, with an owner that always decides the same.
+pub fn transcript(input: &[u8], cuts: &[usize], room: usize, login: Login) -> Transcript {
+    let mut server: Server = Server::new(login);
+    let mut transcript = Transcript::default();
+    let mut cuts = cuts.iter().copied().cycle();
+    loop {
+        settle(&mut server, &mut transcript, room);
+        let rest = &input[transcript.taken..];
+        let piece = cuts.next().unwrap_or(rest.len()).clamp(1, rest.len().max(1)).min(rest.len());
+        let before = server.state();
+        let taken = server.feed(&rest[..piece]);
+        assert!(taken <= piece, "no octet is taken that was not given");
+        transcript.taken += taken;
+        if taken == 0 && server.state() == before {
+            settle(&mut server, &mut transcript, room);
+            transcript.state = Some(server.state());
+            return transcript;
+        }
+    }
+}
+
+/// Drains a server and answers it until it has nothing more to say.
+fn settle(server: &mut Server, transcript: &mut Transcript, room: usize) {
+    loop {
+        let mut out = vec![0; room.max(1)];
+        let count = server.drain(&mut out);
+        transcript.said.extend_from_slice(&out[..count]);
+        let polled = format!("{:?}", server.poll());
+        assert_eq!(polled, format!("{:?}", server.poll()), "two polls in a row are equal");
+        match server.poll() {
+            Err(nb::Error::WouldBlock) if count > 0 => continue,
+            Err(nb::Error::WouldBlock) => return,
+            Ok(Event::Login { user, password }) => {
+                let right = user.len() >= password.len();
+                transcript.events.push(polled);
+                server.judge(right);
+            }
+            Ok(Event::Request(request)) => {
+                let outcome =
+                    if request.target.port == 9 { Err(Refusal::ConnectionRefused) } else { Ok(bound()) };
+                transcript.events.push(polled);
+                server.answer(outcome);
+            }
+            Ok(Event::Relay) | Err(nb::Error::Other(_)) => {
+                if transcript.events.last() != Some(&polled) {
+                    transcript.events.push(polled);
+                }
+                return;
+            }
+        }
+    }
+}
+
+/// The transcript does not depend on how the input is cut nor on how small the buffers of `drain` are.
+pub fn server_is_cut_invariant(input: &[u8]) {
+    for login in [Login::Open, Login::Password] {
+        let whole = transcript(input, &[usize::MAX], 64, login);
+        for (cuts, room) in [(&[1_usize][..], 1), (&[2, 1, 3], 5), (&[7, 1], 2)] {
+            assert_eq!(whole, transcript(input, cuts, room, login), "cut by {cuts:?}");
+        }
+        if let Some(first) = input.first() {
+            let cut = usize::from(*first) + 1;
+            assert_eq!(whole, transcript(input, &[cut], 3, login), "cut by {cut}");
+        }
+    }
+}
+
+/// At each of its prefixes a conversation that does not fail waits for more, and an end there is an error.
+pub fn every_prefix_waits(input: &[u8], login: Login) {
+    for length in 0..input.len() {
+        let mut server: Server = Server::new(login);
+        let mut transcript = Transcript::default();
+        while transcript.taken < length {
+            settle(&mut server, &mut transcript, 64);
+            let taken = server.feed(&input[transcript.taken..length]);
+            transcript.taken += taken;
+            if taken == 0 {
+                break;
+            }
+        }
+        settle(&mut server, &mut transcript, 64);
+        if matches!(server.state(), State::Greeting | State::Login | State::Request) {
+            let state = server.state();
+            server.end();
+            assert_eq!(
+                server.poll(),
+                Err(nb::Error::Other(Error::Ended(state))),
+                "ended after {length} octets"
+            );
+        }
+    }
+}
+
+/// A client never takes octets behind the reply, never depends on cuts, and ends with an event or an error.
+pub fn client_is_cut_invariant(input: &[u8]) {
+    let hear = |cut: usize| {
+        let target = Target { host: Host::Name(b"origin.example"), port: 80 };
+        let mut client = Client::new(target, Some((b"user", b"secret"))).expect("the names fit");
+        let (mut taken, mut said) = (0, Vec::new());
+        loop {
+            let mut out = vec![0; cut.min(64)];
+            loop {
+                let count = client.drain(&mut out);
+                said.extend_from_slice(&out[..count]);
+                if count == 0 {
+                    break;
+                }
+            }
+            let piece = &input[taken..(taken + cut).min(input.len())];
+            let before = client.state();
+            let count = client.feed(piece);
+            taken += count;
+            if count == 0 && client.state() == before {
+                return (format!("{:?}", client.poll()), taken, said);
+            }
+        }
+    };
+    let whole = hear(input.len().max(1));
+    for cut in [1, 2, 3, 5] {
+        assert_eq!(whole, hear(cut), "cut by {cut}");
+    }
+}
+
+/// A client and a server that talk through any cut of the wire agree on the target and on our end.
+pub fn both_sides_agree(name: &[u8], port: u16, login: bool, cut: usize) {
+    let target = Target { host: Host::Name(name), port };
+    let credentials = login.then_some((&b"longer"[..], &b"word"[..]));
+    let Ok(mut client) = Client::new(target, credentials) else {
+        assert!(name.is_empty() || name.len() > 255, "only a name that does not fit is refused");
+        return;
+    };
+    let mut server: Server = Server::new(if login { Login::Password } else { Login::Open });
+    let (mut up, mut down) = (Vec::new(), Vec::new());
+    let mut heard = None;
+    let cut = cut.clamp(1, 600);
+    for _ in 0..4_000 {
+        let mut out = vec![0; cut];
+        let count = client.drain(&mut out);
+        up.extend_from_slice(&out[..count]);
+        let taken = server.feed(&up[..up.len().min(cut)]);
+        up.drain(..taken);
+        match server.poll() {
+            Ok(Event::Login { .. }) => server.judge(true),
+            Ok(Event::Request(request)) => {
+                heard = Some(request.target.to_string());
+                server.answer(Ok(bound()));
+            }
+            Ok(Event::Relay) | Err(_) => {}
+        }
+        let count = server.drain(&mut out);
+        down.extend_from_slice(&out[..count]);
+        let taken = client.feed(&down[..down.len().min(cut)]);
+        down.drain(..taken);
+        if let Ok(ClientEvent::Relay { bound: told }) = client.poll() {
+            assert_eq!(heard, Some(target.to_string()));
+            assert_eq!(told, Some(bound()));
+            assert_eq!(server.state(), State::Relaying);
+            return;
+        }
+    }
+    panic!("client in {:?} and server in {:?} wait for each other", client.state(), server.state());
+}
