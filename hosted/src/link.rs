@@ -126,16 +126,24 @@ impl<S: Sink> Link<S> {
 
     /// Lets both engines take what has arrived and send what they have, at the present moment.
     pub fn settle(&mut self) {
+        self.settle_watched(|_, _| {});
+    }
+
+    /// Does the same, and shows both engines after each packet.
+    pub fn settle_watched(&mut self, mut see: impl FnMut(&Engine<S>, &Engine<S>)) {
         self.there.now = self.now;
         self.back.now = self.now;
         while let Some(packet) = self.there.arrived(self.now) {
             self.b.ingress(self.now, &packet, &mut self.back);
+            see(&self.a, &self.b);
         }
         while let Some(packet) = self.back.arrived(self.now) {
             self.a.ingress(self.now, &packet, &mut self.there);
+            see(&self.a, &self.b);
         }
         self.a.flush(self.now, &mut self.there);
         self.b.flush(self.now, &mut self.back);
+        see(&self.a, &self.b);
     }
 
     /// Returns when something happens next by itself; `None` is a standstill.

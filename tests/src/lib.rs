@@ -1,3 +1,4 @@
 //! Properties of sockhop's machines, shared by stable tests and fuzz targets.
 
+pub mod netns;
 pub mod properties;

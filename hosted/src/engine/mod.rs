@@ -337,6 +337,11 @@ impl<S: Sink> Engine<S> {
         &mut self.recorder
     }
 
+    /// Returns what the tracker knows of a connection.
+    pub fn tracker(&self, flow: FlowId) -> Option<sockhop::tcp::Tracker> {
+        self.find(flow).map(|flow| flow.tracker)
+    }
+
     /// Returns a connection's socket as smoltcp prints it, for tests to compare with.
     pub fn debug(&self, flow: FlowId) -> Option<String> {
         self.find(flow).map(|flow| format!("{:?}", flow.socket_ref()))

@@ -1,0 +1,182 @@
+//! A network namespace for a test, with what runs in it; both are gone when it is dropped.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+/// Returns whether a test can run here; if not, says so by name, or fails where skipping is forbidden.
+pub fn possible(test: &str, tools: &[&str]) -> bool {
+    let found = |tool: &&str| {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path).any(|dir| dir.join(tool).exists())
+    };
+    let mut missing: Vec<String> =
+        tools.iter().chain([&"ip"]).filter(|tool| !found(tool)).map(|tool| (*tool).to_owned()).collect();
+    if !rustix::process::geteuid().is_root() {
+        missing.push("root".to_owned());
+    }
+    if !std::path::Path::new("/dev/net/tun").exists() {
+        missing.push("/dev/net/tun".to_owned());
+    }
+    if missing.is_empty() {
+        return true;
+    }
+    let line = format!("skipped: {test} (needs {})", missing.join(", "));
+    assert!(std::env::var_os("SOCKHOP_NO_SKIP").is_none(), "{line}");
+    eprintln!("{line}");
+    false
+}
+
+/// A process that is ended when it is dropped, and the lines it prints.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    lines: BufReader<ChildStdout>,
+}
+
+impl Running {
+    /// Returns the next line, or nothing when the process has ended.
+    pub fn line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        let count = self.lines.read_line(&mut line).ok()?;
+        (count > 0).then(|| line.trim_end().to_owned())
+    }
+
+    /// Reads lines up to one that has this in it, and returns it.
+    ///
+    /// # Panics
+    /// The process ended without such a line.
+    pub fn until(&mut self, part: &str) -> String {
+        let mut before = Vec::new();
+        while let Some(line) = self.line() {
+            if line.contains(part) {
+                return line;
+            }
+            before.push(line);
+        }
+        panic!("no line with {part:?}, but {before:#?}");
+    }
+
+    /// Asks the process to end as Ctrl-C does, and returns the lines it still prints and whether it succeeded.
+    pub fn interrupt(mut self) -> (Vec<String>, bool) {
+        if let Some(pid) = rustix::process::Pid::from_raw(self.child.id().cast_signed()) {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::INT);
+        }
+        let mut lines = Vec::new();
+        while let Some(line) = self.line() {
+            lines.push(line);
+        }
+        (lines, self.child.wait().is_ok_and(|status| status.success()))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A namespace of its own.
+#[derive(Debug)]
+pub struct Namespace {
+    name: String,
+}
+
+impl Namespace {
+    /// Makes a namespace whose loopback is up and whose kernel uses Reno, if it has it.
+    pub fn new() -> Self {
+        let name = format!("sockhop-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let made = Command::new("ip").args(["netns", "add", &name]).status();
+        assert!(made.is_ok_and(|status| status.success()), "ip netns add {name}");
+        let namespace = Self { name };
+        namespace.output("ip", &["link", "set", "lo", "up"]);
+        namespace.output("sysctl", &["-qw", "net.ipv4.tcp_congestion_control=reno"]);
+        namespace
+    }
+
+    fn command(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.name, program]).args(arguments).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a program to its end.
+    pub fn output(&self, program: &str, arguments: &[&str]) -> Output {
+        self.command(program, arguments).output().expect("ip netns exec runs")
+    }
+
+    /// Runs a shell line to its end and returns what it printed.
+    pub fn shell(&self, line: &str) -> String {
+        String::from_utf8_lossy(&self.output("sh", &["-c", line]).stdout).trim().to_owned()
+    }
+
+    /// Starts a program that goes on until it is dropped.
+    pub fn start(&self, program: &str, arguments: &[&str]) -> Running {
+        let mut child =
+            self.command(program, arguments).stdout(Stdio::piped()).spawn().expect("ip netns exec runs");
+        let lines = BufReader::new(child.stdout.take().expect("the output is piped"));
+        Running { child, lines }
+    }
+
+    /// Starts the proxy and waits until it serves.
+    pub fn proxy(&self, arguments: &[&str]) -> Running {
+        let program = program();
+        let fixed = ["socks5", "--addr6", "fd00:5ac5::2/126", "--allow", "loopback"];
+        let mut running = self.start(&program.to_string_lossy(), &[&fixed, arguments].concat());
+        running.until("Ctrl-C");
+        running
+    }
+
+    /// Starts an origin and waits until it listens.
+    pub fn origin(&self, at: &str, mode: &str) -> Running {
+        let mut running = self.start(&neighbour("origin").to_string_lossy(), &[at, mode]);
+        running.until("ready");
+        running
+    }
+}
+
+impl Default for Namespace {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        let _ = Command::new("ip").args(["netns", "del", &self.name]).status();
+    }
+}
+
+/// Returns a binary that stands where the tests' own do.
+pub fn neighbour(name: &str) -> PathBuf {
+    let mut path = std::env::current_exe().expect("a test knows where it is");
+    path.pop();
+    if path.ends_with("deps") {
+        path.pop();
+    }
+    path.join(name)
+}
+
+/// Returns the command under test, built once.
+fn program() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT
+        .get_or_init(|| {
+            let path = neighbour("tun-demo");
+            let target = path.parent().and_then(|profile| profile.parent()).expect("target/PROFILE");
+            let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+            let built = Command::new(cargo)
+                .args(["build", "--quiet", "-p", "tun-demo", "--target-dir"])
+                .arg(target)
+                .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+                .status();
+            assert!(built.is_ok_and(|status| status.success()), "cargo build -p tun-demo");
+            path
+        })
+        .clone()
+}

@@ -1,0 +1,130 @@
+//! The tracker against smoltcp's own variables, read from its `Debug` output, after each packet.
+
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::time::Duration;
+use sockhop::relay::{Ring, Stream};
+use sockhop_hosted::engine::{Config, Engine, Event, FlowId, Limits};
+use sockhop_hosted::link::{Dice, Link, Path, Pipe};
+
+const A: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+const B: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+
+/// What was compared, and how often SND.WND alone differed.
+#[derive(Debug, Default)]
+struct Count {
+    compared: u64,
+    windows: u64,
+}
+
+#[test]
+fn the_tracker_knows_smoltcps_variables_after_each_packet() {
+    let mut count = Count::default();
+    for seed in 1..=150 {
+        connection(seed, &mut count);
+    }
+    println!("{} comparisons, SND.WND differed {} times", count.compared, count.windows);
+    assert!(count.compared > 10_000, "{count:?}");
+    // smoltcp takes no window update in LAST-ACK and none from a segment it drops for other reasons.
+    assert!(count.windows * 100 < count.compared, "{count:?}");
+}
+
+fn engine(address: Ipv4Addr, seed: u64) -> Engine {
+    let addresses = vec![(IpAddr::V4(address), 24)];
+    let (two_msl, limits) = (Duration::from_secs(10), Limits::default());
+    Engine::new(Config { addresses, mtu: 1_500, seed: [seed, !seed], two_msl, limits }, ())
+}
+
+/// One connection with random amounts both ways, delay, loss, and a reader that rests from time to time.
+fn connection(seed: u64, count: &mut Count) {
+    let mut dice = Dice::new(seed);
+    let loss = [0, 0, 20, 60][usize::try_from(dice.below(4)).unwrap_or(0)];
+    let path = Path { delay: Duration::from_millis(1 + dice.below(40)), loss, lose: vec![] };
+    let (there, back) = (Pipe::new(path.clone(), seed), Pipe::new(path, !seed));
+    let mut link = Link::new(engine(A, seed), engine(B, seed + 7), there, back);
+    let at = SocketAddr::from((B, 80));
+    link.b.listen(at, 1);
+    let ours = link.a.connect(link.now(), SocketAddr::from((A, 0)), at).expect("there is room");
+    let mut theirs: Option<FlowId> = None;
+    let (mut up, mut down) = (dice.below(200_000), dice.below(200_000));
+    for _ in 0..4_000 {
+        link.settle_watched(|a, b| {
+            compare(a, ours, count);
+            if let Some(flow) = theirs {
+                compare(b, flow, count);
+            }
+        });
+        while link.a.next_event().is_some() {}
+        while let Some(event) = link.b.next_event() {
+            if let Event::Opened { flow, .. } = event {
+                theirs = Some(flow);
+            }
+        }
+        serve(&mut link.a, ours, &mut up, &mut dice);
+        if let Some(flow) = theirs {
+            serve(&mut link.b, flow, &mut down, &mut dice);
+        }
+        let soon = link.now() + Duration::from_millis(50);
+        if link.a.load().flows + link.b.load().flows == 0 || !link.advance(Some(soon)) {
+            break;
+        }
+    }
+}
+
+/// Writes what is left, reads unless the dice say to rest, and closes when all is written.
+fn serve(engine: &mut Engine, flow: FlowId, left: &mut u64, dice: &mut Dice) {
+    let rests = dice.below(4) == 0;
+    let Some(mut socket) = engine.stream(flow) else { return };
+    while *left > 0 {
+        let most = usize::try_from(*left).unwrap_or(usize::MAX);
+        let put = socket.with_space(|space| (space.len().min(most), space.len().min(most)));
+        match put {
+            Ok(octets) if octets > 0 => *left -= octets as u64,
+            Ok(_) | Err(_) => break,
+        }
+    }
+    if *left == 0 {
+        socket.close();
+    }
+    let mut over = false;
+    while !rests && !over {
+        match socket.with_received(|octets| (octets.len(), ())) {
+            Ok(Some(())) => {}
+            Ok(None) => over = *left == 0,
+            Err(_) => break,
+        }
+        if !over && socket.unread() == 0 {
+            break;
+        }
+    }
+    if over {
+        engine.release(flow);
+    }
+}
+
+fn compare(engine: &Engine, flow: FlowId, count: &mut Count) {
+    let (Some(tracker), Some(text)) = (engine.tracker(flow), engine.debug(flow)) else { return };
+    let state = engine.state(flow);
+    if !text.contains("state: Established") && !text.contains("Wait") && !text.contains("LastAck") {
+        return;
+    }
+    let una = field(&text, "local_seq_no: TcpSeqNumber(");
+    let nxt = field(&text, "remote_last_seq: TcpSeqNumber(");
+    let rcv = field(&text, "remote_seq_no: TcpSeqNumber(");
+    let wnd = field(&text, "remote_win_len: ");
+    count.compared += 1;
+    assert_eq!(tracker.snd_una().0, una, "SND.UNA in {state} of {text}");
+    assert_eq!(tracker.snd_nxt().0, nxt, "SND.NXT in {state} of {text}");
+    let known = tracker.rcv_nxt().0.wrapping_sub(rcv);
+    assert!(known <= 65_536, "RCV.NXT in {state}: {} of {text}", tracker.rcv_nxt());
+    count.windows += u64::from(tracker.snd_wnd() != wnd);
+}
+
+/// Returns the number behind this part of smoltcp's output, as 32 bits.
+fn field(text: &str, part: &str) -> u32 {
+    let at = text.find(part).unwrap_or_else(|| panic!("smoltcp prints no {part:?} any more: {text}"));
+    let rest = &text[at + part.len()..];
+    let end = rest.find(|letter: char| !letter.is_ascii_digit() && letter != '-').unwrap_or(rest.len());
+    let number: i64 =
+        rest[..end].parse().unwrap_or_else(|_| panic!("{part:?} is no number: {}", &rest[..end]));
+    u32::try_from(number & 0xffff_ffff).expect("masked to 32 bits")
+}

@@ -1,0 +1,174 @@
+//! Real clients and the kernel's own TCP, through the proxy's stack behind a real TUN device.
+
+use sockhop_tests::netns::{Namespace, possible};
+
+const CURL: &str = "curl -s --max-time 30";
+const V4: &str = "198.18.0.2:1080";
+
+#[test]
+fn curl_reaches_addresses_and_names_of_both_families() {
+    if !possible("curl_reaches_addresses_and_names_of_both_families", &["curl"]) {
+        return;
+    }
+    let namespace = Namespace::new();
+    let _four = namespace.origin("127.0.0.1:8000", "http");
+    let _six = namespace.origin("[::1]:8000", "http");
+    let mut proxy = namespace.proxy(&[]);
+    for (flag, at, target) in [
+        ("--socks5", V4, "127.0.0.1"),
+        ("--socks5-hostname", V4, "localhost"),
+        ("--socks5", "[fd00:5ac5::2]:1080", "[::1]"),
+    ] {
+        let line = format!("{CURL} {flag} '{at}' 'http://{target}:8000/'");
+        assert_eq!(namespace.shell(&line), "hello", "{line}");
+        assert!(proxy.until("complete").contains("down 24 B"));
+    }
+    let (summary, success) = proxy.interrupt();
+    assert!(success && summary.iter().any(|line| line.contains("is removed")), "{summary:?}");
+    assert!(!namespace.shell("ip link").contains("tun"), "the TUN is gone");
+}
+
+#[test]
+fn a_refused_port_has_code_5_and_a_wrong_password_none_served() {
+    if !possible("a_refused_port_has_code_5_and_a_wrong_password_none_served", &["curl"]) {
+        return;
+    }
+    let namespace = Namespace::new();
+    let _origin = namespace.origin("127.0.0.1:8000", "http");
+    let mut proxy = namespace.proxy(&["--user", "ann:secret"]);
+    let ask = |login: &str, port: u16| {
+        namespace
+            .shell(&format!("{CURL} -v --socks5 {login}@{V4} http://127.0.0.1:{port}/ 2>&1; echo exit $?"))
+    };
+    let served = ask("ann:secret", 8000);
+    assert!(served.contains("hello") && served.ends_with("exit 0"), "{served}");
+    proxy.until("user ann");
+    let refused = ask("ann:secret", 9);
+    assert!(refused.contains("(5)") && refused.ends_with("exit 97"), "{refused}");
+    let wrong = ask("ann:wrong", 8000);
+    assert!(wrong.ends_with("exit 97"), "{wrong}");
+    let line = proxy.until("wrong user name or password");
+    assert!(line.contains("up 0 B"), "{line}");
+    let open = namespace.shell(&format!("{CURL} --socks5 {V4} http://127.0.0.1:8000/; echo exit $?"));
+    assert_eq!(open, "exit 97");
+}
+
+#[test]
+fn sixty_four_mebibytes_come_back_as_they_went_while_they_still_go() {
+    if !possible("sixty_four_mebibytes_come_back_as_they_went_while_they_still_go", &["nc", "sha256sum"]) {
+        return;
+    }
+    let namespace = Namespace::new();
+    let _origin = namespace.origin("127.0.0.1:8000", "echo");
+    let mut proxy = namespace.proxy(&[]);
+    let blob = "seq 1 12000000 | head -c 67108864";
+    let sent = namespace.shell(&format!("{blob} | sha256sum"));
+    let back = namespace.shell(&format!("{blob} | nc -N -X 5 -x {V4} 127.0.0.1 8000 | sha256sum"));
+    assert_eq!(sent, back);
+    assert!(proxy.until("complete").contains("up 67108864 B down 67108864 B"));
+}
+
+#[test]
+fn a_targets_fin_reaches_the_client_while_the_client_still_sends() {
+    if !possible("a_targets_fin_reaches_the_client_while_the_client_still_sends", &["nc"]) {
+        return;
+    }
+    let namespace = Namespace::new();
+    let mut origin = namespace.origin("127.0.0.1:8000", "source");
+    let mut proxy = namespace.proxy(&[]);
+    let line = format!("head -c 3000000 /dev/zero | nc -N -X 5 -x {V4} 127.0.0.1 8000 | wc -c");
+    assert_eq!(namespace.shell(&line), "1048576");
+    assert_eq!(origin.until("ended"), "ended 3000000");
+    proxy.until("complete");
+}
+
+#[test]
+fn a_targets_reset_is_a_reset_to_the_client() {
+    if !possible("a_targets_reset_is_a_reset_to_the_client", &["curl"]) {
+        return;
+    }
+    let namespace = Namespace::new();
+    let _origin = namespace.origin("127.0.0.1:8000", "reset");
+    let mut proxy = namespace.proxy(&["--ladder"]);
+    let heard =
+        namespace.shell(&format!("{CURL} -v --socks5 {V4} http://127.0.0.1:8000/ 2>&1; echo exit $?"));
+    assert!(heard.ends_with("exit 56"), "a failure to receive, no clean end: {heard}");
+    let line = proxy.until("target: the peer reset");
+    assert!(line.contains("down 47 B"), "what came before the reset was passed on: {line}");
+}
+
+#[test]
+fn the_ladder_shows_both_closers_with_the_kernel_as_the_other_end() {
+    if !possible("the_ladder_shows_both_closers_with_the_kernel_as_the_other_end", &["nc"]) {
+        return;
+    }
+    let namespace = Namespace::new();
+    let _answer = namespace.origin("127.0.0.1:8000", "answer");
+    let _source = namespace.origin("127.0.0.1:8001", "source");
+    let mut proxy = namespace.proxy(&["--ladder"]);
+    assert_eq!(namespace.shell(&format!("echo hi | nc -N -X 5 -x {V4} 127.0.0.1 8000")), "3");
+    for change in [
+        "CLOSED → LISTEN [listen()]",
+        "LISTEN → SYN-RECEIVED [rcv SYN]",
+        "SYN-RECEIVED → ESTABLISHED [rcv ACK]",
+        "ESTABLISHED → CLOSE-WAIT [rcv FIN]",
+        "CLOSE-WAIT → LAST-ACK [close()]",
+        "LAST-ACK → CLOSED [rcv ACK]",
+    ] {
+        proxy.until(change);
+    }
+    namespace.shell(&format!("head -c 3000000 /dev/zero | nc -N -X 5 -x {V4} 127.0.0.1 8001 | wc -c"));
+    proxy.until("#2");
+    // Which side's FIN is first is up to the two kernels; each way is one of these, and ends the same.
+    let change = proxy.until("#2    │ ESTABLISHED →");
+    assert!(change.contains("FIN-WAIT-1") || change.contains("CLOSE-WAIT"), "{change}");
+}
+
+#[test]
+fn a_silent_client_is_closed_by_its_deadline() {
+    if !possible("a_silent_client_is_closed_by_its_deadline", &["nc"]) {
+        return;
+    }
+    let namespace = Namespace::new();
+    let mut proxy = namespace.proxy(&["--handshake-timeout", "0.5"]);
+    // The pipe stays open for as long as nc hears no end.
+    namespace.shell("(sleep 20 & echo $! >&2; wait) 2>/dev/null | timeout 15 nc 198.18.0.2 1080 & wait $!");
+    proxy.until("took too long in Greeting");
+}
+
+#[test]
+fn five_hundred_connections_one_after_another_leave_nothing_behind() {
+    if !possible("five_hundred_connections_one_after_another_leave_nothing_behind", &["curl"]) {
+        return;
+    }
+    let namespace = Namespace::new();
+    let _origin = namespace.origin("127.0.0.1:8000", "http");
+    let proxy = namespace.proxy(&[]);
+    let one = format!("{CURL} -w '\n' --socks5 {V4} http://127.0.0.1:8000/");
+    let served = namespace.shell(&format!("for i in $(seq 500); do {one}; done | grep -c '^hello$'"));
+    assert_eq!(served, "500");
+    let at_once = namespace.shell(&format!(
+        "for i in $(seq 64); do {{ r=$({one}); echo \"$r\"; }} & done | grep -c '^hello$'; wait"
+    ));
+    assert_eq!(at_once, "64");
+    let (summary, _) = proxy.interrupt();
+    assert!(summary.iter().any(|line| line.contains("564 connections accepted")), "{summary:?}");
+    assert!(summary.iter().any(|line| line.contains("left over: 0 connections")), "{summary:?}");
+}
+
+#[test]
+fn a_reader_that_stops_closes_the_window_back_to_the_origin() {
+    if !possible("a_reader_that_stops_closes_the_window_back_to_the_origin", &["nc", "ss"]) {
+        return;
+    }
+    let namespace = Namespace::new();
+    let mut origin = namespace.origin("127.0.0.1:8000", "hold");
+    let mut proxy = namespace.proxy(&["--ladder"]);
+    // Nobody reads what nc prints: the pipe, nc, the rings and the kernel's buffers are all the room there is.
+    let reader = namespace.start("nc", &["-d", "-X", "5", "-x", V4, "127.0.0.1", "8000"]);
+    proxy.until("zero window");
+    drop(reader);
+    let taken = origin.until("ended");
+    let octets: u64 = taken.trim_start_matches("ended ").parse().expect("a number");
+    assert!(octets < 64 << 20, "{octets} octets were taken for a reader that read little");
+}
