@@ -290,8 +290,8 @@ pub fn play(scenario: &Scenario, seed: u64) -> Option<Outcome> {
     let whole = asker.ended && !asker.wrong && asker.received == scenario.down;
     let refused = scenario.port == 9 && asker.failure.is_some();
     Some(Outcome {
-        client: core::mem::take(&mut link.a.recorder().sink().0),
-        proxy: core::mem::take(&mut link.b.recorder().sink().0),
+        client: core::mem::take(&mut link.a.recorder().sink_mut().0),
+        proxy: core::mem::take(&mut link.b.recorder().sink_mut().0),
         report,
         received: asker.received,
         failure: asker.failure,

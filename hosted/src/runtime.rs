@@ -122,9 +122,9 @@ impl<S: Sink> Runtime<S> {
             while let Some(report) = self.proxy.next_report() {
                 self.octets.0 += report.octets.0;
                 self.octets.1 += report.octets.1;
-                tell(Some(&report), self.engine.recorder().sink());
+                tell(Some(&report), self.engine.recorder().sink_mut());
             }
-            tell(None, self.engine.recorder().sink());
+            tell(None, self.engine.recorder().sink_mut());
             if self.signals.take() {
                 if stopping.is_some() {
                     break;

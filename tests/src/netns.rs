@@ -1,10 +1,10 @@
 //! A network namespace for a test, with what runs in it; both are gone when it is dropped.
 
+use core::sync::atomic::{AtomicU32, Ordering};
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 

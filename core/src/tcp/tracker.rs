@@ -103,6 +103,8 @@ pub struct Tracker {
     our_shift: Option<u8>,
     their_shift: Option<u8>,
     duplicates: u8,
+    /// The third duplicate came, and the segment it asks for was not sent yet.
+    fast: bool,
     scaled: bool,
 }
 
@@ -174,7 +176,10 @@ impl Tracker {
             // What the stack acknowledges is what it has: held octets count from here on.
             let shift = if flags.contains(Flags::SYN) { 0 } else { self.shift(self.our_shift) };
             self.rcv_nxt = if before == State::Closed { segment.ack } else { self.rcv_nxt.max(segment.ack) };
-            self.rcv_edge = segment.ack + (u32::from(segment.window) << shift);
+            if !marks.contains(Marks::PROBE) {
+                // smoltcp forgets what window it advertised with a probe.
+                self.rcv_edge = segment.ack + (u32::from(segment.window) << shift);
+            }
             if self.early_fin.is_some_and(|fin| segment.ack.is_after(fin)) {
                 self.early_fin = None;
                 self.state = after(self.state, false, true);
@@ -234,16 +239,14 @@ impl Tracker {
             return;
         }
         let again = self.max.is_after(segment.seq);
-        let fast = again && segment.seq == self.una && self.duplicates >= 3;
+        let fast = again && segment.seq == self.una && self.fast;
         marks.add(Marks::RETRANSMIT, again);
         marks.add(Marks::FAST, fast);
         let edge = self.una + self.wnd;
         marks.add(Marks::WINDOW_FULL, end == edge && segment.len > 0);
         let rewound = segment.seq == self.una && !fast;
         self.nxt = if rewound { end } else { self.nxt.max(end) };
-        if fast {
-            self.duplicates = 0;
-        }
+        self.fast &= !fast;
         self.max = self.max.max(end);
     }
 
@@ -350,10 +353,13 @@ impl Tracker {
         marks.add(Marks::ZERO_WINDOW, window == 0);
         marks.add(Marks::WINDOW_UPDATE, bare && !advanced && window > self.wnd);
         marks.add(Marks::DUPLICATE_ACK, bare && !advanced && same && outstanding);
-        if advanced {
-            self.duplicates = 0;
-        } else if bare && same && outstanding {
+        // smoltcp counts a lone FIN too, and only what it believes to have sent as outstanding.
+        if segment.len == 0 && !advanced && same && self.nxt.is_after(segment.ack) {
             self.duplicates = self.duplicates.saturating_add(1);
+            self.fast |= self.duplicates == 3;
+        } else {
+            self.duplicates = 0;
+            self.fast &= !advanced;
         }
         let fin_acked = self.fin == Some(segment.ack) && advanced;
         marks.add(Marks::ACKS_FIN, fin_acked);

@@ -60,7 +60,12 @@ impl<S: Sink> Recorder<S> {
     }
 
     /// Returns the sink.
-    pub const fn sink(&mut self) -> &mut S {
+    pub const fn sink(&self) -> &S {
+        &self.sink
+    }
+
+    /// Returns the sink, to be changed.
+    pub const fn sink_mut(&mut self) -> &mut S {
         &mut self.sink
     }
 

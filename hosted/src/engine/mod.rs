@@ -337,6 +337,11 @@ impl<S: Sink> Engine<S> {
         &mut self.recorder
     }
 
+    /// Returns the sink that is told.
+    pub const fn sink(&self) -> &S {
+        self.recorder.sink()
+    }
+
     /// Returns what the tracker knows of a connection.
     pub fn tracker(&self, flow: FlowId) -> Option<sockhop::tcp::Tracker> {
         self.find(flow).map(|flow| flow.tracker)
