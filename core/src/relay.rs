@@ -95,21 +95,28 @@ pub enum Side {
 }
 
 /// Where a relay stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(u8)]
 pub enum State {
     /// Both directions carry octets.
-    Both,
+    Both = 0,
     /// B's FIN has been passed on; A may still send.
-    UpOnly,
+    UpOnly = 1,
     /// A's FIN has been passed on; B may still send.
-    DownOnly,
+    DownOnly = 2,
     /// Both FINs have been passed on, each after the octets before it.
-    Done,
+    Done = 3,
     /// A side broke; what it had sent before is still being passed on.
-    Breaking,
+    Breaking = 4,
     /// A side broke, and the other one has been reset.
-    Broken,
+    Broken = 5,
+}
+
+impl State {
+    /// Every state, in the order of their numbers.
+    pub const ALL: [Self; 6] =
+        [Self::Both, Self::UpOnly, Self::DownOnly, Self::Done, Self::Breaking, Self::Broken];
 }
 
 /// The two directions between streams A and B.

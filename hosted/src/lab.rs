@@ -4,7 +4,7 @@
 //! once and draws the same picture each time.
 
 use crate::egress::memory::{Memory, pattern};
-use crate::engine::{Config, Engine, Event, FlowId, Limits};
+use crate::engine::{self, Config, Engine, FlowId, Limits};
 use crate::link::{Link, Path, Pipe};
 use crate::proxy::{self, Proxy, Report};
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -13,7 +13,7 @@ use sockhop::machine::Machine;
 use sockhop::relay::{Ring, Stream};
 use sockhop::socks5::{Client, ClientError};
 use sockhop::time::Instant;
-use sockhop::trace::{Event as Traced, Sink};
+use sockhop::trace::{Event, Sink, Traced};
 use sockhop::wire::{Host, Target};
 
 /// What happens in a scenario.
@@ -101,10 +101,10 @@ impl Scenario {
 
 /// A sink that keeps everything.
 #[derive(Clone, Debug, Default)]
-pub struct Tape(pub Vec<Traced>);
+pub struct Tape(pub Vec<Event>);
 
 impl Sink for Tape {
-    fn record(&mut self, event: &Traced) {
+    fn record(&mut self, event: &Event) {
         self.0.push(*event);
     }
 }
@@ -113,9 +113,9 @@ impl Sink for Tape {
 #[derive(Debug)]
 pub struct Outcome {
     /// What the client's end recorded.
-    pub client: Vec<Traced>,
+    pub client: Vec<Event>,
     /// What the proxy's end recorded.
-    pub proxy: Vec<Traced>,
+    pub proxy: Vec<Event>,
     /// What the proxy says of the session.
     pub report: Option<Report>,
     /// Octets the client received, each as the origin sent it.
@@ -156,13 +156,14 @@ struct Asker<'a> {
 
 impl Asker<'_> {
     fn serve(&mut self, engine: &mut Engine<Tape>, scenario: &Scenario, now: Instant) {
-        let Some(mut socket) = engine.stream(self.flow) else { return };
+        let Some((mut socket, recorder)) = engine.watched(self.flow) else { return };
+        let mut machine = Traced::new(&mut self.machine, recorder, self.flow.serial(), now);
         loop {
-            let said = socket.with_space(|space| pair(self.machine.drain(space))).unwrap_or(0);
-            let heard = match socket.with_received(|octets| pair(self.machine.feed(octets))) {
+            let said = socket.with_space(|space| pair(machine.drain(space))).unwrap_or(0);
+            let heard = match socket.with_received(|octets| pair(machine.feed(octets))) {
                 Ok(Some(count)) => count,
-                Ok(None) if !self.relaying() => {
-                    self.machine.end();
+                Ok(None) if machine.poll().is_err() => {
+                    machine.end();
                     0
                 }
                 Ok(None) | Err(_) => 0,
@@ -273,8 +274,8 @@ pub fn play(scenario: &Scenario, seed: u64) -> Option<Outcome> {
         asker.serve(&mut link.a, scenario, now);
         while let Some(event) = link.b.next_event() {
             match event {
-                Event::Opened { flow, remote, .. } => proxy.opened(now, &mut link.b, flow, remote),
-                Event::Ready(flow) => proxy.ready(now, &mut link.b, flow),
+                engine::Event::Opened { flow, remote, .. } => proxy.opened(now, &mut link.b, flow, remote),
+                engine::Event::Ready(flow) => proxy.ready(now, &mut link.b, flow),
             }
         }
         proxy.work(now, &mut link.b);

@@ -4,7 +4,7 @@ use core::fmt::Write as _;
 use core::time::Duration;
 use sockhop::tcp::{Flags, State};
 use sockhop::time::Instant;
-use sockhop::trace::{Ends, Event, View};
+use sockhop::trace::{AppLine, Ends, Event, View};
 
 /// The room for a segment between the two ends.
 const WIDTH: usize = 54;
@@ -47,6 +47,8 @@ enum Rung {
     Segment { from_a: bool, text: String, lost: bool, note: String, octets: u16 },
     /// A transition at A or at B.
     State { at_a: bool, to: State, cause: String },
+    /// What a machine above TCP did at A or at B.
+    App { at_a: bool, text: String },
 }
 
 /// Draws what A and B recorded of the connection that is `flow` at each of them.
@@ -91,7 +93,7 @@ fn is_plain(rung: &Rung) -> bool {
                 && !text.contains("FIN")
                 && !text.contains("RST")
         }
-        Rung::State { .. } => false,
+        Rung::State { .. } | Rung::App { .. } => false,
     }
 }
 
@@ -122,6 +124,12 @@ fn write(time: Instant, rung: &Rung, style: Style, out: &mut String) {
             let shown = style.paint(*to, to.name());
             let _ = writeln!(out, "{clock:>9} {:>SIDE$}│{:WIDTH$}│ {shown} [{cause}]", "", "");
         }
+        Rung::App { at_a: true, text } => {
+            let _ = writeln!(out, "{clock:>9} {text:>SIDE$}│{:WIDTH$}│", "");
+        }
+        Rung::App { at_a: false, text } => {
+            let _ = writeln!(out, "{clock:>9} {:>SIDE$}│{:WIDTH$}│ {text}", "", "");
+        }
         Rung::Segment { from_a, text, lost, note, .. } => {
             let line = if *lost { '╌' } else { '─' };
             let text = if *lost { format!(" {text} ✗ lost ") } else { format!(" {text} ") };
@@ -151,6 +159,7 @@ fn gather(own: &[&Event], other: &[&Event], is_a: bool, rungs: &mut Vec<(Instant
             Some(View::State { to, cause, .. }) => {
                 Rung::State { at_a: is_a, to, cause: cause.name().to_owned() }
             }
+            Some(View::App { .. }) => Rung::App { at_a: is_a, text: AppLine(event).to_string() },
             Some(View::Segment { sent: true, len, marks, .. }) => {
                 let arrival = arrival(event, other, &taken, typical);
                 if let Some(place) = arrival {

@@ -36,6 +36,11 @@ pub enum ClientState {
     Failed = 4,
 }
 
+impl ClientState {
+    /// Every state, in the order of their numbers.
+    pub const ALL: [Self; 5] = [Self::Greeting, Self::Login, Self::Reply, Self::Relaying, Self::Failed];
+}
+
 /// What stands to be done by the owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientEvent {
@@ -121,6 +126,14 @@ impl<'a> Client<'a> {
             return Err(ClientError::TooLong);
         }
         Ok(Self { target, login, state: ClientState::Greeting, error: None, said: 0, inbox: Inbox::new() })
+    }
+
+    /// Returns what the server refused the request with, if it did.
+    pub const fn refusal(&self) -> Option<Refusal> {
+        match self.error {
+            Some(ClientError::Refused(refusal)) => Some(refusal),
+            _ => None,
+        }
     }
 
     fn go(&mut self, state: ClientState) {

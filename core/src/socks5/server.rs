@@ -67,6 +67,20 @@ pub enum State {
     Failed = 7,
 }
 
+impl State {
+    /// Every state, in the order of their numbers.
+    pub const ALL: [Self; 8] = [
+        Self::Greeting,
+        Self::Login,
+        Self::Judging,
+        Self::Request,
+        Self::Answering,
+        Self::Relaying,
+        Self::Refusing,
+        Self::Failed,
+    ];
+}
+
 /// What stands to be done by the owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
@@ -173,6 +187,14 @@ impl<const N: usize> Server<N> {
                 self.state = State::Relaying;
             }
             Err(refusal) => self.refuse(refusal),
+        }
+    }
+
+    /// Returns what the request was refused with, if it was.
+    pub const fn refusal(&self) -> Option<Refusal> {
+        match self.error {
+            Some(Error::Refused(refusal)) => Some(refusal),
+            _ => None,
         }
     }
 

@@ -104,7 +104,7 @@ pub enum View {
     },
     /// A machine above TCP changed its state.
     App {
-        /// Which machine: 0 is a SOCKS5 server, 1 its client.
+        /// Which machine: the number of an [`App`](super::App).
         machine: u8,
         /// Its state before and after, by their numbers.
         states: (u8, u8),

@@ -1,6 +1,6 @@
 //! One event as one line, as one end saw it.
 
-use super::{Event, View};
+use super::{App, Event, View};
 use crate::tcp::{Flags, Seq, State};
 use core::fmt;
 
@@ -124,7 +124,25 @@ impl fmt::Display for Line<'_> {
             View::Dropped { seq, len, .. } => {
                 write!(f, "{time:>10}       ✗ a segment of no connection, seq {seq}, {len} B")
             }
-            View::App { .. } => Ok(()),
+            View::App { .. } => write!(f, "{time:>10} #{flow:<4} │ {}", AppLine(self.0)),
         }
+    }
+}
+
+/// What a machine above TCP did: `socks5 Refusing (5)`; prints nothing for other events.
+#[derive(Clone, Copy, Debug)]
+pub struct AppLine<'a>(pub &'a Event);
+
+impl fmt::Display for AppLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(View::App { machine, states: (_, to), reply }) = self.0.view() else { return Ok(()) };
+        match App::from_u8(machine) {
+            Some(app) => {
+                write!(f, "{app} ")?;
+                app.write_state(to, f)?;
+            }
+            None => write!(f, "machine {machine} {to}")?,
+        }
+        if reply == 0 { Ok(()) } else { write!(f, " ({reply})") }
     }
 }

@@ -4,8 +4,10 @@ mod event;
 mod line;
 mod recorder;
 mod ring;
+mod traced;
 
 pub use event::{Drop, Event, View};
-pub use line::{Ends, Line, Said};
+pub use line::{AppLine, Ends, Line, Said};
 pub use recorder::{Recorder, Sink};
 pub use ring::Ring;
+pub use traced::{App, Traced, Watched};

@@ -277,6 +277,13 @@ impl<S: Sink> Engine<S> {
         Some(self.flows[flow.slot].stream())
     }
 
+    /// Returns a connection like [`stream`](Self::stream), and the recorder for what is done with it.
+    pub fn watched(&mut self, flow: FlowId) -> Option<(Socket<'_, 'static>, &mut Recorder<S>)> {
+        self.find(flow)?;
+        self.mark(flow.slot);
+        Some((self.flows[flow.slot].stream(), &mut self.recorder))
+    }
+
     /// Gives a connection back: the engine closes it, discards what is still received, and forgets it.
     pub fn release(&mut self, flow: FlowId) {
         if self.find(flow).is_none() {

@@ -163,7 +163,7 @@ impl<E: Egress> Proxy<E> {
                 Event::Ready { key } => key,
                 Event::Dialed { key, outcome } => {
                     if let Some(session) = self.sessions.get_mut(key) {
-                        session.dialed(outcome);
+                        session.dialed(now, engine.recorder(), outcome);
                     }
                     key
                 }

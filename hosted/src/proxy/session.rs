@@ -9,7 +9,7 @@ use sockhop::relay::{Relay, Ring, State, Stream};
 use sockhop::socks5::{Command, Event, Login, Refusal, Server};
 use sockhop::stack::Socket;
 use sockhop::time::{Instant, Reason};
-use sockhop::trace::Sink;
+use sockhop::trace::{Recorder, Sink, Traced};
 use sockhop::wire::Target;
 
 /// What the proxy is to do for a session.
@@ -75,11 +75,11 @@ impl<T: Stream> Session<T> {
             return Next::Over;
         }
         let next = match self.stage {
-            Stage::Talking => self.talk(engine, config),
+            Stage::Talking => self.talk(now, engine, config),
             Stage::Dialing => self.wait(engine),
             Stage::Relaying(_) => Next::Wait,
         };
-        let moved = self.carry(engine);
+        let moved = self.carry(now, engine);
         self.set_clock(now, moved);
         if self.end.is_some() { Next::Over } else { next }
     }
@@ -93,21 +93,28 @@ impl<T: Stream> Session<T> {
     }
 
     /// Takes the egress's answer to a dial.
-    pub(super) fn dialed(&mut self, outcome: Result<Dialed<T>, Failure>) {
+    pub(super) fn dialed<S: Sink>(
+        &mut self,
+        now: Instant,
+        recorder: &mut Recorder<S>,
+        outcome: Result<Dialed<T>, Failure>,
+    ) {
         if !matches!(self.stage, Stage::Dialing) {
             return;
         }
         self.stage = Stage::Talking;
-        match outcome {
+        let answer = match outcome {
             Ok(dialed) => {
-                self.machine.answer(Ok(dialed.bound));
                 self.dialed = Some(dialed.stream);
+                Ok(dialed.bound)
             }
             Err(failure) => {
-                self.machine.answer(Err(failure.refusal));
                 self.detail = failure.text;
+                Err(failure.refusal)
             }
-        }
+        };
+        let mut machine = Traced::new(&mut self.machine, recorder, self.flow.serial(), now);
+        machine.step(|machine| machine.answer(answer));
     }
 
     /// Answers a request that cannot be dialed.
@@ -164,21 +171,22 @@ impl<T: Stream> Session<T> {
     }
 
     /// Lets the machine and the client talk until one of them has to wait.
-    fn talk<S: Sink>(&mut self, engine: &mut Engine<S>, config: &Config) -> Next {
-        let Some(mut socket) = engine.stream(self.flow) else {
+    fn talk<S: Sink>(&mut self, now: Instant, engine: &mut Engine<S>, config: &Config) -> Next {
+        let Some((mut socket, recorder)) = engine.watched(self.flow) else {
             self.end = Some(End::Left);
             return Next::Over;
         };
+        let mut machine = Traced::new(&mut self.machine, recorder, self.flow.serial(), now);
         loop {
-            let Ok(moved) = exchange(&mut self.machine, &mut socket) else {
+            let Ok(moved) = exchange(&mut machine, &mut socket) else {
                 self.end = Some(End::Left);
                 return Next::Over;
             };
-            match self.machine.poll() {
+            match machine.poll() {
                 Ok(Event::Login { user, password }) => {
                     let known = config.knows(user, password);
                     self.user = user.escape_ascii().to_string();
-                    self.machine.judge(known);
+                    machine.step(|machine| machine.judge(known));
                 }
                 Ok(Event::Request(request)) => {
                     self.target = request.target.to_string();
@@ -186,7 +194,7 @@ impl<T: Stream> Session<T> {
                         self.stage = Stage::Dialing;
                         return Next::Dial;
                     }
-                    self.machine.answer(Err(Refusal::CommandNotSupported));
+                    machine.step(|machine| machine.answer(Err(Refusal::CommandNotSupported)));
                 }
                 Ok(Event::Relay) => {
                     let Some(stream) = self.dialed.take() else { return Next::Wait };
@@ -213,14 +221,15 @@ impl<T: Stream> Session<T> {
     }
 
     /// Carries octets between the client and its target; returns whether there were any.
-    fn carry<S: Sink>(&mut self, engine: &mut Engine<S>) -> bool {
+    fn carry<S: Sink>(&mut self, now: Instant, engine: &mut Engine<S>) -> bool {
         let Stage::Relaying(stream) = &mut self.stage else { return false };
-        let Some(mut socket) = engine.stream(self.flow) else {
+        let Some((mut socket, recorder)) = engine.watched(self.flow) else {
             stream.abort();
             self.end = Some(End::Left);
             return false;
         };
-        let moved = self.relay.pump(&mut socket, stream) > 0;
+        let mut relay = Traced::new(&mut self.relay, recorder, self.flow.serial(), now);
+        let moved = relay.step(|relay| relay.pump(&mut socket, stream)) > 0;
         match self.relay.state() {
             State::Both | State::UpOnly | State::DownOnly | State::Breaking => {}
             State::Done => self.end = Some(End::Complete),
@@ -249,7 +258,7 @@ impl<T: Stream> Session<T> {
 }
 
 /// Moves what the machine wants to say and hear; `Err` when the client is gone.
-fn exchange(machine: &mut Server, socket: &mut Socket<'_, '_>) -> Result<bool, ()> {
+fn exchange(machine: &mut impl Machine, socket: &mut Socket<'_, '_>) -> Result<bool, ()> {
     let said = match socket.with_space(|space| {
         let count = machine.drain(space);
         (count, count)
