@@ -17,7 +17,8 @@
 //! Request   ─► Failed    : the version is wrong, or it ends early, or takes too long
 //! Answering ─► Relaying  : answer(Ok), and the peer is told
 //! Answering ─► Refusing  : answer(Err), or it takes too long
-//! Refusing  ─► Failed    : the refusal is drained
+//! Relaying  ─► Failed    : the peer does not take the reply in time
+//! Refusing  ─► Failed    : the refusal is drained, or not taken in time
 //! ```
 
 use super::message::{self, LOGIN_VERSION, NO_METHOD, OPEN, PASSWORD, REPLY, VERSION};

@@ -1,0 +1,224 @@
+//! Each machine's drawing against the machine: every edge drawn is taken, and every edge taken is drawn.
+
+use core::fmt::Debug;
+use core::net::{Ipv4Addr, SocketAddr};
+use sockhop::machine::Machine;
+use sockhop::relay::{Broken, Relay, Ring, Stream};
+use sockhop::socks5::{Client, Login, Refusal, Server};
+use sockhop::wire::{Host, Target};
+use sockhop_hosted::link::Dice;
+use std::collections::BTreeSet;
+
+type Edges = BTreeSet<(String, String)>;
+
+/// Verbs that a conversation may meet, each leading on from any state.
+const ROUNDS: usize = 7;
+
+#[test]
+fn the_servers_drawing_is_the_server() {
+    let messages: [&[u8]; 9] = [
+        &[5, 1, 0],
+        &[5, 1, 2],
+        &[5, 1, 9],
+        &[4],
+        &[1, 1, b'u', 1, b'p'],
+        &[1, 0],
+        &[5, 1, 0, 1, 192, 0, 2, 1, 0, 80],
+        &[5, 9, 0, 1, 192, 0, 2, 1, 0, 80],
+        &[5, 1, 0, 9],
+    ];
+    let answers = [Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, 1))), Err(Refusal::General)];
+    let mut taken = Edges::new();
+    for login in [Login::Open, Login::Password] {
+        explore(Server::<513>::new(login), &mut taken, |server| {
+            let mut next = common(server, &messages);
+            if matches!(server.poll(), Ok(sockhop::socks5::Event::Login { .. })) {
+                next.extend([true, false].map(|right| with(server, |server| server.judge(right))));
+            }
+            if matches!(server.poll(), Ok(sockhop::socks5::Event::Request(_))) {
+                next.extend(answers.map(|answer| with(server, |server| server.answer(answer))));
+            }
+            next
+        });
+    }
+    assert_eq!(taken, drawn(include_str!("../../core/src/socks5/server.rs")));
+}
+
+#[test]
+fn the_clients_drawing_is_the_client() {
+    let messages: [&[u8]; 8] = [
+        &[5, 0],
+        &[5, 2],
+        &[5, 255],
+        &[4],
+        &[1, 0],
+        &[1, 1],
+        &[5, 0, 0, 1, 192, 0, 2, 1, 0, 80],
+        &[5, 5, 0, 1, 192, 0, 2, 1, 0, 80],
+    ];
+    let target = Target { host: Host::Name(b"example.org"), port: 80 };
+    let mut taken = Edges::new();
+    for login in [None, Some((&b"u"[..], &b"p"[..]))] {
+        let client = Client::new(target, login).expect("nothing is too long");
+        explore(client, &mut taken, |client| common(client, &messages));
+    }
+    assert_eq!(taken, drawn(include_str!("../../core/src/socks5/client.rs")));
+}
+
+#[test]
+fn the_relays_drawing_is_the_relay() {
+    let mut taken = Edges::new();
+    for seed in 0..20_000 {
+        let mut dice = Dice::new(seed);
+        let (mut a, mut b) = (End::default(), End::default());
+        let mut relay = Relay::new();
+        for _ in 0..6 {
+            a.live(&mut dice);
+            b.live(&mut dice);
+            let before = relay.state();
+            relay.pump(&mut a, &mut b);
+            if before != relay.state() {
+                taken.insert((format!("{before:?}"), format!("{:?}", relay.state())));
+            }
+        }
+    }
+    let drawn = drawn(include_str!("../../core/src/relay.rs"));
+    let missing: Vec<_> = drawn.difference(&taken).collect();
+    assert!(missing.is_empty(), "drawn and never taken: {missing:?}");
+    // One pump may take two edges: what it does must be a way through the drawing.
+    for (from, to) in &taken {
+        let direct = drawn.contains(&(from.clone(), to.clone()));
+        let by = drawn.iter().any(|(a, b)| a == from && drawn.contains(&(b.clone(), to.clone())));
+        assert!(direct || by, "{from} to {to} is not drawn");
+    }
+}
+
+/// Takes every way of a few verbs from a machine's beginning, each state of its inside once.
+fn explore<M: Machine + Copy + Debug>(first: M, taken: &mut Edges, verbs: impl Fn(&M) -> Vec<M>) {
+    let (mut seen, mut edge) = (BTreeSet::new(), vec![first]);
+    for _ in 0..ROUNDS {
+        for machine in core::mem::take(&mut edge) {
+            for next in verbs(&machine) {
+                if machine.state() != next.state() {
+                    taken.insert((format!("{:?}", machine.state()), format!("{:?}", next.state())));
+                }
+                if seen.insert(format!("{next:?}")) {
+                    edge.push(next);
+                }
+            }
+        }
+    }
+}
+
+/// What any machine may meet: a message, its peer's end, the end of patience, and room to speak.
+fn common<M: Machine + Copy>(machine: &M, messages: &[&[u8]]) -> Vec<M> {
+    let mut next = vec![
+        with(machine, M::end),
+        with(machine, M::expire),
+        with(machine, |machine| {
+            machine.drain(&mut [0; 600]);
+        }),
+    ];
+    next.extend(messages.iter().map(|message| {
+        with(machine, |machine| {
+            machine.feed(message);
+        })
+    }));
+    next
+}
+
+fn with<M: Copy>(machine: &M, verb: impl FnOnce(&mut M)) -> M {
+    let mut next = *machine;
+    verb(&mut next);
+    next
+}
+
+/// Reads the edges `A ─► B : cause` out of a module's head.
+fn drawn(source: &str) -> Edges {
+    let head = source.lines().take_while(|line| line.starts_with("//!"));
+    head.filter_map(|line| {
+        let (from, rest) = line.strip_prefix("//!")?.split_once("─►")?;
+        let (to, _cause) = rest.split_once(':')?;
+        Some((from.trim().to_owned(), to.trim().to_owned()))
+    })
+    .collect()
+}
+
+/// A stream that the dice play with.
+#[derive(Debug, Default)]
+struct End {
+    arrived: usize,
+    fin: bool,
+    broken: bool,
+    room: usize,
+    unsent: usize,
+}
+
+impl End {
+    fn live(&mut self, dice: &mut Dice) {
+        self.fin |= dice.below(4) == 0;
+        self.broken |= dice.below(8) == 0;
+        self.arrived += usize::from(!self.fin && dice.below(2) == 0);
+        self.room += usize::from(dice.below(2) == 0);
+        self.unsent = if dice.below(2) == 0 { 0 } else { self.unsent };
+    }
+}
+
+impl Stream for End {
+    fn read(&mut self, into: &mut [u8]) -> nb::Result<usize, Broken> {
+        if self.arrived > 0 && !into.is_empty() {
+            self.arrived -= 1;
+            return Ok(1);
+        }
+        match (self.broken, self.fin) {
+            (true, _) => Err(nb::Error::Other(Broken::Reset)),
+            (false, true) => Ok(0),
+            (false, false) => Err(nb::Error::WouldBlock),
+        }
+    }
+
+    fn write(&mut self, from: &[u8]) -> nb::Result<usize, Broken> {
+        match (self.broken, self.room.min(from.len())) {
+            (true, _) => Err(nb::Error::Other(Broken::Reset)),
+            (false, 0) => Err(nb::Error::WouldBlock),
+            (false, count) => {
+                self.room -= count;
+                self.unsent += count;
+                Ok(count)
+            }
+        }
+    }
+
+    fn close(&mut self) {}
+
+    fn abort(&mut self) {}
+}
+
+impl Ring for End {
+    fn with_received<R>(&mut self, take: impl FnOnce(&[u8]) -> (usize, R)) -> nb::Result<Option<R>, Broken> {
+        let mut octet = [0];
+        if self.arrived > 0 {
+            let (taken, result) = take(&octet);
+            self.arrived -= taken;
+            return Ok(Some(result));
+        }
+        self.read(&mut octet).map(|_| None)
+    }
+
+    fn with_space<R>(&mut self, fill: impl FnOnce(&mut [u8]) -> (usize, R)) -> nb::Result<R, Broken> {
+        if self.broken {
+            return Err(nb::Error::Other(Broken::Reset));
+        }
+        if self.room == 0 {
+            return Err(nb::Error::WouldBlock);
+        }
+        let (filled, result) = fill(&mut [0]);
+        self.room -= filled;
+        self.unsent += filled;
+        Ok(result)
+    }
+
+    fn unsent(&self) -> usize {
+        self.unsent
+    }
+}
