@@ -1,10 +1,11 @@
 //! A network namespace for a test, with what runs in it; both are gone when it is dropped.
 
 use core::sync::atomic::{AtomicU32, Ordering};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::sync::mpsc::{Receiver, channel};
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
@@ -27,30 +28,29 @@ pub fn possible(test: &str, tools: &[&str]) -> bool {
     }
     let line = format!("skipped: {test} (needs {})", missing.join(", "));
     assert!(std::env::var_os("SOCKHOP_NO_SKIP").is_none(), "{line}");
-    eprintln!("{line}");
+    // Not through `eprintln!`, which the test harness swallows.
+    let _ = writeln!(std::io::stderr(), "{line}");
     false
 }
 
-/// A process that is ended when it is dropped, and the lines it prints.
+/// A process that is ended when it is dropped, and the lines it prints, which never wait for the test.
 #[derive(Debug)]
 pub struct Running {
     child: Child,
-    lines: BufReader<ChildStdout>,
+    lines: Receiver<String>,
 }
 
 impl Running {
     /// Returns the next line, or nothing when the process has ended.
-    pub fn line(&mut self) -> Option<String> {
-        let mut line = String::new();
-        let count = self.lines.read_line(&mut line).ok()?;
-        (count > 0).then(|| line.trim_end().to_owned())
+    pub fn line(&self) -> Option<String> {
+        self.lines.recv().ok()
     }
 
     /// Reads lines up to one that has this in it, and returns it.
     ///
     /// # Panics
     /// The process ended without such a line.
-    pub fn until(&mut self, part: &str) -> String {
+    pub fn until(&self, part: &str) -> String {
         let mut before = Vec::new();
         while let Some(line) = self.line() {
             if line.contains(part) {
@@ -59,6 +59,17 @@ impl Running {
             before.push(line);
         }
         panic!("no line with {part:?}, but {before:#?}");
+    }
+
+    /// Returns the memory that the process holds, in octets.
+    ///
+    /// # Panics
+    /// The process is gone.
+    pub fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.expect("the process is there");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the kernel says so");
+        1_024 * line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number")
     }
 
     /// Asks the process to end as Ctrl-C does, and returns the lines it still prints and whether it succeeded.
@@ -119,7 +130,9 @@ impl Namespace {
     pub fn start(&self, program: &str, arguments: &[&str]) -> Running {
         let mut child =
             self.command(program, arguments).stdout(Stdio::piped()).spawn().expect("ip netns exec runs");
-        let lines = BufReader::new(child.stdout.take().expect("the output is piped"));
+        let out = BufReader::new(child.stdout.take().expect("the output is piped"));
+        let (said, lines) = channel();
+        std::thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| said.send(line)));
         Running { child, lines }
     }
 
@@ -127,14 +140,20 @@ impl Namespace {
     pub fn proxy(&self, arguments: &[&str]) -> Running {
         let program = program();
         let fixed = ["socks5", "--addr6", "fd00:5ac5::2/126", "--allow", "loopback"];
-        let mut running = self.start(&program.to_string_lossy(), &[&fixed, arguments].concat());
+        let running = self.start(&program.to_string_lossy(), &[&fixed, arguments].concat());
         running.until("Ctrl-C");
         running
     }
 
+    /// Starts a client of the proxy.
+    pub fn asker(&self, arguments: &[&str]) -> Running {
+        let fixed = ["198.18.0.2:1080", "127.0.0.1:8000"];
+        self.start(&neighbour("asker").to_string_lossy(), &[&fixed, arguments].concat())
+    }
+
     /// Starts an origin and waits until it listens.
     pub fn origin(&self, at: &str, mode: &str) -> Running {
-        let mut running = self.start(&neighbour("origin").to_string_lossy(), &[at, mode]);
+        let running = self.start(&neighbour("origin").to_string_lossy(), &[at, mode]);
         running.until("ready");
         running
     }

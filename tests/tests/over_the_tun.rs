@@ -13,7 +13,7 @@ fn curl_reaches_addresses_and_names_of_both_families() {
     let namespace = Namespace::new();
     let _four = namespace.origin("127.0.0.1:8000", "http");
     let _six = namespace.origin("[::1]:8000", "http");
-    let mut proxy = namespace.proxy(&[]);
+    let proxy = namespace.proxy(&[]);
     for (flag, at, target) in [
         ("--socks5", V4, "127.0.0.1"),
         ("--socks5-hostname", V4, "localhost"),
@@ -35,7 +35,7 @@ fn a_refused_port_has_code_5_and_a_wrong_password_none_served() {
     }
     let namespace = Namespace::new();
     let _origin = namespace.origin("127.0.0.1:8000", "http");
-    let mut proxy = namespace.proxy(&["--user", "ann:secret"]);
+    let proxy = namespace.proxy(&["--user", "ann:secret"]);
     let ask = |login: &str, port: u16| {
         namespace
             .shell(&format!("{CURL} -v --socks5 {login}@{V4} http://127.0.0.1:{port}/ 2>&1; echo exit $?"))
@@ -60,7 +60,7 @@ fn sixty_four_mebibytes_come_back_as_they_went_while_they_still_go() {
     }
     let namespace = Namespace::new();
     let _origin = namespace.origin("127.0.0.1:8000", "echo");
-    let mut proxy = namespace.proxy(&[]);
+    let proxy = namespace.proxy(&[]);
     let blob = "seq 1 12000000 | head -c 67108864";
     let sent = namespace.shell(&format!("{blob} | sha256sum"));
     let back = namespace.shell(&format!("{blob} | nc -N -X 5 -x {V4} 127.0.0.1 8000 | sha256sum"));
@@ -74,8 +74,8 @@ fn a_targets_fin_reaches_the_client_while_the_client_still_sends() {
         return;
     }
     let namespace = Namespace::new();
-    let mut origin = namespace.origin("127.0.0.1:8000", "source");
-    let mut proxy = namespace.proxy(&[]);
+    let origin = namespace.origin("127.0.0.1:8000", "source");
+    let proxy = namespace.proxy(&[]);
     let line = format!("head -c 3000000 /dev/zero | nc -N -X 5 -x {V4} 127.0.0.1 8000 | wc -c");
     assert_eq!(namespace.shell(&line), "1048576");
     assert_eq!(origin.until("ended"), "ended 3000000");
@@ -89,7 +89,7 @@ fn a_targets_reset_is_a_reset_to_the_client() {
     }
     let namespace = Namespace::new();
     let _origin = namespace.origin("127.0.0.1:8000", "reset");
-    let mut proxy = namespace.proxy(&["--ladder"]);
+    let proxy = namespace.proxy(&["--ladder"]);
     let heard =
         namespace.shell(&format!("{CURL} -v --socks5 {V4} http://127.0.0.1:8000/ 2>&1; echo exit $?"));
     assert!(heard.ends_with("exit 56"), "a failure to receive, no clean end: {heard}");
@@ -105,7 +105,7 @@ fn the_ladder_shows_both_closers_with_the_kernel_as_the_other_end() {
     let namespace = Namespace::new();
     let _answer = namespace.origin("127.0.0.1:8000", "answer");
     let _source = namespace.origin("127.0.0.1:8001", "source");
-    let mut proxy = namespace.proxy(&["--ladder"]);
+    let proxy = namespace.proxy(&["--ladder"]);
     assert_eq!(namespace.shell(&format!("echo hi | nc -N -X 5 -x {V4} 127.0.0.1 8000")), "3");
     for change in [
         "CLOSED → LISTEN [listen()]",
@@ -126,13 +126,12 @@ fn the_ladder_shows_both_closers_with_the_kernel_as_the_other_end() {
 
 #[test]
 fn a_silent_client_is_closed_by_its_deadline() {
-    if !possible("a_silent_client_is_closed_by_its_deadline", &["nc"]) {
+    if !possible("a_silent_client_is_closed_by_its_deadline", &[]) {
         return;
     }
     let namespace = Namespace::new();
-    let mut proxy = namespace.proxy(&["--handshake-timeout", "0.5"]);
-    // The pipe stays open for as long as nc hears no end.
-    namespace.shell("(sleep 20 & echo $! >&2; wait) 2>/dev/null | timeout 15 nc 198.18.0.2 1080 & wait $!");
+    let proxy = namespace.proxy(&["--handshake-timeout", "0.5"]);
+    assert_eq!(namespace.asker(&["silent"]).until("ended"), "ended after 0 octets");
     proxy.until("took too long in Greeting");
 }
 
@@ -157,18 +156,38 @@ fn five_hundred_connections_one_after_another_leave_nothing_behind() {
 }
 
 #[test]
-fn a_reader_that_stops_closes_the_window_back_to_the_origin() {
-    if !possible("a_reader_that_stops_closes_the_window_back_to_the_origin", &["nc", "ss"]) {
+fn a_clients_reset_is_a_reset_to_the_target() {
+    if !possible("a_clients_reset_is_a_reset_to_the_target", &[]) {
         return;
     }
     let namespace = Namespace::new();
-    let mut origin = namespace.origin("127.0.0.1:8000", "hold");
-    let mut proxy = namespace.proxy(&["--ladder"]);
-    // Nobody reads what nc prints: the pipe, nc, the rings and the kernel's buffers are all the room there is.
-    let reader = namespace.start("nc", &["-d", "-X", "5", "-x", V4, "127.0.0.1", "8000"]);
+    let origin = namespace.origin("127.0.0.1:8000", "echo");
+    let proxy = namespace.proxy(&[]);
+    assert_eq!(namespace.asker(&["reset"]).until("reset"), "reset");
+    assert_eq!(origin.until("broke"), "broke ConnectionReset");
+    proxy.until("client: the peer reset");
+}
+
+#[test]
+fn a_reader_that_stops_closes_the_window_back_to_the_origin_and_then_hears_everything() {
+    let name = "a_reader_that_stops_closes_the_window_back_to_the_origin_and_then_hears_everything";
+    if !possible(name, &["mkfifo"]) {
+        return;
+    }
+    let namespace = Namespace::new();
+    let origin = namespace.origin("127.0.0.1:8000", "flood");
+    let proxy = namespace.proxy(&["--ladder"]);
+    let fifo = std::env::temp_dir().join(format!("sockhop-fifo-{}", std::process::id()));
+    let path = fifo.to_string_lossy().into_owned();
+    namespace.shell(&format!("mkfifo '{path}'"));
+    let reader = namespace.asker(&["rest", &path]);
+    // The kernel's buffers on both sides and one pair of rings are all the room there is.
     proxy.until("zero window");
-    drop(reader);
-    let taken = origin.until("ended");
-    let octets: u64 = taken.trim_start_matches("ended ").parse().expect("a number");
-    assert!(octets < 64 << 20, "{octets} octets were taken for a reader that read little");
+    let memory = proxy.memory();
+    assert!(memory < 64 << 20, "{memory} octets are held for one reader that rests");
+    namespace.shell(&format!(": > '{path}'"));
+    assert_eq!(reader.until("received"), "received 67108864 right");
+    assert!(origin.until("ended").starts_with("ended"));
+    assert!(proxy.until("complete").contains("down 67108864 B"));
+    std::fs::remove_file(&fifo).expect("it was made above");
 }
