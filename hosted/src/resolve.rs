@@ -1,9 +1,10 @@
 //! Names to addresses, by the host's own resolver, on threads of its own.
 
 use core::net::{IpAddr, SocketAddr};
+use core::sync::atomic::{AtomicBool, Ordering};
 use mio::Waker;
 use std::net::ToSocketAddrs;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -20,6 +21,26 @@ struct Question {
     generation: u64,
     name: String,
     port: u16,
+    forgotten: Arc<AtomicBool>,
+}
+
+/// A question under way; when this is dropped and nobody works on it yet, nobody will.
+#[derive(Debug, Default)]
+pub struct Asked(Arc<AtomicBool>);
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// What became of a name.
+#[derive(Debug)]
+pub enum Resolved {
+    /// It was an address all along.
+    Literal(IpAddr),
+    /// It is being asked for.
+    Asked(Asked),
 }
 
 /// Resolves names on a few threads, which end when it is dropped.
@@ -27,7 +48,6 @@ struct Question {
 pub struct Resolver {
     questions: SyncSender<Question>,
     answers: Receiver<(usize, u64, Answer)>,
-    sender: Sender<(usize, u64, Answer)>,
 }
 
 impl core::fmt::Debug for Question {
@@ -51,6 +71,9 @@ impl Resolver {
                         Err(_) => return,
                     };
                     let Ok(question) = question else { return };
+                    if question.forgotten.load(Ordering::Relaxed) {
+                        continue;
+                    }
                     let answer = look_up(&question.name, question.port);
                     if sender.send((question.key, question.generation, answer)).is_err() {
                         return;
@@ -60,28 +83,30 @@ impl Resolver {
                 }
             });
         }
-        Self { questions, answers, sender }
+        Self { questions, answers }
     }
 
-    /// Asks for a name's addresses; a literal is answered without asking anybody.
+    /// Asks for a name's addresses; a literal is told at once and nobody is asked.
     ///
     /// # Errors
     /// A sentence, when the octets are no name or too many questions wait.
-    pub fn resolve(&mut self, key: usize, generation: u64, name: &[u8], port: u16) -> Result<(), String> {
+    pub fn resolve(&self, key: usize, generation: u64, name: &[u8], port: u16) -> Result<Resolved, String> {
         let name = checked(name)?;
         if let Some(ip) = literal(name) {
-            let answer = Ok(vec![SocketAddr::new(ip, port)]);
-            return self.sender.send((key, generation, answer)).map_err(|error| error.to_string());
+            return Ok(Resolved::Literal(ip));
         }
-        let question = Question { key, generation, name: name.to_owned(), port };
-        self.questions.try_send(question).map_err(|error| match error {
-            TrySendError::Full(_) => format!("{name}: too many names wait to be resolved"),
-            TrySendError::Disconnected(_) => format!("{name}: the resolver has ended"),
-        })
+        let forgotten = Arc::new(AtomicBool::new(false));
+        let asked = Asked(Arc::clone(&forgotten));
+        let question = Question { key, generation, name: name.to_owned(), port, forgotten };
+        match self.questions.try_send(question) {
+            Ok(()) => Ok(Resolved::Asked(asked)),
+            Err(TrySendError::Full(_)) => Err(format!("{name}: too many names wait to be resolved")),
+            Err(TrySendError::Disconnected(_)) => Err(format!("{name}: the resolver has ended")),
+        }
     }
 
     /// Returns the next answer with the key and generation of its question.
-    pub fn answer(&mut self) -> Option<(usize, u64, Answer)> {
+    pub fn answer(&self) -> Option<(usize, u64, Answer)> {
         self.answers.try_recv().ok()
     }
 }

@@ -4,7 +4,8 @@
 //! soon as that has failed; the first to connect wins (RFC 8305 §4 and §5).
 
 use super::{Dialed, Egress, Event, Failure, Policy};
-use crate::resolve::Resolver;
+use crate::engine::Timers;
+use crate::resolve::{Asked, Resolved, Resolver};
 use core::net::SocketAddr;
 use core::time::Duration;
 use mio::net::TcpStream;
@@ -20,6 +21,8 @@ use std::io::{self, Read, Write};
 
 /// How long an address is waited for before the next is tried as well (RFC 8305 §8).
 const STAGGER: Duration = Duration::from_millis(250);
+/// How long a name may take to be resolved.
+const RESOLVE: Duration = Duration::from_secs(10);
 
 /// A connection through a socket of this host.
 #[derive(Debug)]
@@ -29,6 +32,7 @@ pub struct Socket {
 
 impl Stream for Socket {
     fn read(&mut self, into: &mut [u8]) -> nb::Result<usize, Broken> {
+        debug_assert!(!into.is_empty(), "0 octets read would look like a FIN");
         let Some(stream) = &mut self.stream else { return Err(nb::Error::Other(Broken::Reset)) };
         retried(|| stream.read(into))
     }
@@ -79,13 +83,18 @@ struct Entry {
 }
 
 /// A dial under way.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Dial {
     /// Tells an answer of the resolver's for this dial from one for an earlier dial of the same key.
     generation: u64,
+    /// The name, while the resolver is asked for it.
+    asked: Option<(String, Asked)>,
     addresses: VecDeque<SocketAddr>,
     sockets: Vec<usize>,
+    /// When the resolver has had its time, or the next address has its turn.
     next_at: Option<Instant>,
+    /// When it comes up in the timers next.
+    timer: Option<Instant>,
     failure: Option<Failure>,
 }
 
@@ -101,6 +110,7 @@ pub struct Host {
     established: HashMap<usize, usize>,
     ready: VecDeque<usize>,
     outcomes: VecDeque<(usize, Result<Dialed<Socket>, Failure>)>,
+    timers: Timers,
     generation: u64,
 }
 
@@ -117,6 +127,7 @@ impl Host {
             established: HashMap::new(),
             ready: VecDeque::new(),
             outcomes: VecDeque::new(),
+            timers: Timers::default(),
             generation: 0,
         }
     }
@@ -135,6 +146,7 @@ impl Host {
             let Some(dial) = self.dials.get_mut(&key).filter(|dial| dial.generation == generation) else {
                 continue;
             };
+            dial.asked = None;
             match outcome {
                 Ok(addresses) => {
                     dial.addresses = interleaved(addresses).into();
@@ -173,6 +185,7 @@ impl Host {
                         Ok(()) => {
                             dial.sockets.push(entry.key());
                             dial.next_at = (!dial.addresses.is_empty()).then_some(now + STAGGER);
+                            dial.timer = self.timers.set(key, dial.next_at, dial.timer);
                             entry.insert(Entry { key, trying: Some((stream, at)) });
                             return;
                         }
@@ -224,6 +237,27 @@ impl Host {
         self.finish(key, Ok(Dialed { stream: Socket { stream: Some(stream) }, bound }));
     }
 
+    /// Does what is due: gives up names that took too long, and begins with next addresses.
+    fn elapse(&mut self, now: Instant) {
+        while let Some((key, at)) = self.timers.due(now) {
+            let Some(dial) = self.dials.get_mut(&key).filter(|dial| dial.timer == Some(at)) else {
+                continue;
+            };
+            dial.timer = None;
+            if dial.next_at.is_none_or(|next| next > now) {
+                dial.timer = self.timers.set(key, dial.next_at, None);
+                continue;
+            }
+            match &dial.asked {
+                Some((name, _)) => {
+                    let text = format!("{name}: not resolved within {} s", RESOLVE.as_secs());
+                    self.finish(key, Err(Failure { refusal: Refusal::HostUnreachable, text }));
+                }
+                None => self.try_next(key, now),
+            }
+        }
+    }
+
     /// Ends a dial and drops what else it was trying.
     fn finish(&mut self, key: usize, outcome: Result<Dialed<Socket>, Failure>) {
         if let Some(dial) = self.dials.remove(&key) {
@@ -239,21 +273,31 @@ impl Egress for Host {
     type Stream = Socket;
 
     fn dial(&mut self, key: usize, target: Target<'_>, now: Instant) {
+        debug_assert!(
+            !self.dials.contains_key(&key) && !self.established.contains_key(&key),
+            "cancel() comes before a key is used again"
+        );
         self.generation += 1;
-        let generation = self.generation;
-        let mut dial =
-            Dial { generation, addresses: VecDeque::new(), sockets: vec![], next_at: None, failure: None };
-        match target.host {
-            Name::Ip(ip) => {
+        let mut dial = Dial { generation: self.generation, ..Dial::default() };
+        let resolved = match target.host {
+            Name::Ip(ip) => Ok(Resolved::Literal(ip)),
+            Name::Name(name) => self.resolver.resolve(key, dial.generation, name, target.port),
+        };
+        match resolved {
+            Ok(Resolved::Literal(ip)) => {
                 dial.addresses.push_back(SocketAddr::new(ip, target.port));
                 self.dials.insert(key, dial);
                 self.try_next(key, now);
             }
-            Name::Name(name) => {
+            Ok(Resolved::Asked(asked)) => {
+                dial.asked = Some((target.host.to_string(), asked));
+                dial.next_at = Some(now + RESOLVE);
+                dial.timer = self.timers.set(key, dial.next_at, None);
                 self.dials.insert(key, dial);
-                if let Err(text) = self.resolver.resolve(key, generation, name, target.port) {
-                    self.finish(key, Err(Failure { refusal: Refusal::HostUnreachable, text }));
-                }
+            }
+            Err(text) => {
+                let failure = Failure { refusal: Refusal::HostUnreachable, text };
+                self.outcomes.push_back((key, Err(failure)));
             }
         }
     }
@@ -272,15 +316,7 @@ impl Egress for Host {
 
     fn next(&mut self, now: Instant) -> Option<Event<Socket>> {
         self.resolved(now);
-        let due: Vec<usize> = self
-            .dials
-            .iter()
-            .filter(|(_, dial)| dial.next_at.is_some_and(|at| at <= now))
-            .map(|(key, _)| *key)
-            .collect();
-        for key in due {
-            self.try_next(key, now);
-        }
+        self.elapse(now);
         loop {
             if let Some((key, outcome)) = self.outcomes.pop_front() {
                 return Some(Event::Dialed { key, outcome });
@@ -298,7 +334,7 @@ impl Egress for Host {
         if !self.outcomes.is_empty() || !self.ready.is_empty() {
             return Some(Instant::ZERO);
         }
-        self.dials.values().filter_map(|dial| dial.next_at).min()
+        self.timers.next()
     }
 }
 
@@ -315,9 +351,7 @@ fn note(dial: &mut Dial, failure: Failure) {
 fn failure(at: SocketAddr, error: &io::Error) -> Failure {
     let refusal = match error.raw_os_error().map(Errno::from_raw_os_error) {
         Some(Errno::CONNREFUSED) => Refusal::ConnectionRefused,
-        Some(Errno::NETUNREACH | Errno::NETDOWN | Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL) => {
-            Refusal::NetworkUnreachable
-        }
+        Some(Errno::NETUNREACH | Errno::NETDOWN | Errno::AFNOSUPPORT) => Refusal::NetworkUnreachable,
         Some(Errno::HOSTUNREACH | Errno::HOSTDOWN | Errno::CONNRESET) => Refusal::HostUnreachable,
         Some(Errno::TIMEDOUT) => Refusal::TtlExpired,
         Some(Errno::ACCESS | Errno::PERM) => Refusal::NotAllowed,
@@ -361,5 +395,171 @@ mod tests {
         assert_eq!(code(Errno::TIMEDOUT), 6);
         assert_eq!(code(Errno::PERM), 2);
         assert_eq!(code(Errno::MFILE), 1);
+    }
+
+    const NOW: Instant = Instant::from_micros(1_000);
+
+    struct World {
+        poll: mio::Poll,
+        host: Host,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let poll = mio::Poll::new().unwrap();
+            let waker = std::sync::Arc::new(mio::Waker::new(poll.registry(), Token(0)).unwrap());
+            let policy = Policy { own: vec![], loopback: true };
+            let registry = poll.registry().try_clone().unwrap();
+            Self { poll, host: Host::new(registry, 1, policy, Resolver::new(waker)) }
+        }
+
+        /// Waits for the kernel until the egress has something to say.
+        fn event(&mut self) -> Event<Socket> {
+            let mut events = mio::Events::with_capacity(16);
+            loop {
+                if let Some(event) = self.host.next(NOW) {
+                    return event;
+                }
+                self.poll.poll(&mut events, Some(Duration::from_secs(10))).unwrap();
+                assert!(!events.is_empty(), "the kernel was silent for ten seconds");
+                for event in events.iter().filter(|event| event.token() != Token(0)) {
+                    self.host.ready(event.token());
+                }
+            }
+        }
+
+        fn outcome(&mut self) -> (usize, Result<Dialed<Socket>, Failure>) {
+            loop {
+                if let Event::Dialed { key, outcome } = self.event() {
+                    return (key, outcome);
+                }
+            }
+        }
+
+        fn dial(&mut self, key: usize, host: Name<'_>, port: u16) -> Result<Dialed<Socket>, Failure> {
+            self.host.dial(key, Target { host, port }, NOW);
+            let (dialed, outcome) = self.outcome();
+            assert_eq!(dialed, key);
+            outcome
+        }
+
+        fn read(&mut self, socket: &mut Socket) -> Result<usize, Broken> {
+            loop {
+                match socket.read(&mut [0; 64]) {
+                    Ok(count) => return Ok(count),
+                    Err(nb::Error::Other(how)) => return Err(how),
+                    Err(nb::Error::WouldBlock) => {
+                        self.event();
+                    }
+                }
+            }
+        }
+    }
+
+    fn listener() -> (std::net::TcpListener, u16) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        (listener, port)
+    }
+
+    const HERE: Name<'static> = Name::Ip(core::net::IpAddr::V4(core::net::Ipv4Addr::LOCALHOST));
+
+    #[test]
+    fn a_connection_carries_octets_and_each_half_closes_by_itself() {
+        let (listener, port) = listener();
+        let mut world = World::new();
+        let mut dialed = world.dial(3, HERE, port).unwrap();
+        let (mut peer, from) = listener.accept().unwrap();
+        assert_eq!(dialed.bound, from);
+        dialed.stream.write(b"abc").unwrap();
+        dialed.stream.close();
+        let mut heard = String::new();
+        peer.read_to_string(&mut heard).unwrap();
+        assert_eq!(heard, "abc");
+        peer.write_all(b"defg").unwrap();
+        drop(peer);
+        assert_eq!(world.read(&mut dialed.stream), Ok(4));
+        assert_eq!(world.read(&mut dialed.stream), Ok(0));
+    }
+
+    #[test]
+    fn a_refused_port_and_a_reset_are_told_as_what_they_are() {
+        let (listener, port) = listener();
+        let mut world = World::new();
+        let mut dialed = world.dial(0, HERE, port).unwrap();
+        let (peer, _) = listener.accept().unwrap();
+        rustix::net::sockopt::set_socket_linger(&peer, Some(Duration::ZERO)).unwrap();
+        drop((peer, listener));
+        assert_eq!(world.read(&mut dialed.stream), Err(Broken::Reset));
+        let failure = world.dial(1, HERE, port).unwrap_err();
+        assert_eq!(failure.refusal, Refusal::ConnectionRefused);
+        assert!(failure.text.contains(&port.to_string()), "{failure}");
+    }
+
+    #[test]
+    fn a_literal_in_a_name_is_dialed_without_a_resolver() {
+        let (_listener, port) = listener();
+        let mut world = World::new();
+        world.host.dial(0, Target { host: Name::Name(b"127.0.0.1"), port }, NOW);
+        assert_eq!(world.host.dials[&0].sockets.len(), 1);
+        assert!(world.outcome().1.is_ok());
+    }
+
+    #[test]
+    fn the_next_address_has_its_turn_after_250_ms() {
+        let (_listener, port) = listener();
+        let mut world = World::new();
+        let at = SocketAddr::from(([127, 0, 0, 1], port));
+        let dial = Dial { addresses: vec![at, at].into(), ..Dial::default() };
+        world.host.dials.insert(0, dial);
+        world.host.try_next(0, NOW);
+        assert_eq!(world.host.poll_at(), Some(NOW + STAGGER));
+        assert!(world.host.next(NOW).is_none());
+        assert_eq!(world.host.dials[&0].sockets.len(), 1);
+        assert!(world.host.next(NOW + STAGGER).is_none());
+        assert_eq!(world.host.dials[&0].sockets.len(), 2);
+        assert!(world.outcome().1.is_ok());
+        assert_eq!(world.host.entries.len(), 1, "the loser is dropped");
+    }
+
+    #[test]
+    fn an_address_that_fails_makes_room_for_the_next_at_once() {
+        let (_listener, port) = listener();
+        let mut world = World::new();
+        let addresses = [([127, 0, 0, 1], 1), ([127, 0, 0, 1], port)].map(SocketAddr::from);
+        world.host.dials.insert(0, Dial { addresses: addresses.into(), ..Dial::default() });
+        world.host.try_next(0, NOW);
+        assert!(world.outcome().1.is_ok());
+    }
+
+    #[test]
+    fn a_name_that_is_not_resolved_in_time_is_given_up() {
+        let mut world = World::new();
+        let (asked, now) = (Asked::default(), NOW + RESOLVE);
+        let mut dial = Dial { asked: Some(("slow.example".into(), asked)), ..Dial::default() };
+        dial.next_at = Some(now);
+        dial.timer = world.host.timers.set(5, dial.next_at, None);
+        world.host.dials.insert(5, dial);
+        assert_eq!(world.host.poll_at(), Some(now));
+        let Some(Event::Dialed { key: 5, outcome: Err(failure) }) = world.host.next(now) else {
+            panic!("the time is over")
+        };
+        assert_eq!(failure.refusal, Refusal::HostUnreachable);
+        assert!(failure.text.starts_with("slow.example: not resolved within 10 s"), "{failure}");
+    }
+
+    #[test]
+    fn nothing_of_a_cancelled_dial_reaches_the_next_of_its_key() {
+        let (listener, port) = listener();
+        let mut world = World::new();
+        for _ in 0..50 {
+            world.host.dial(7, Target { host: HERE, port }, NOW);
+            world.host.cancel(7);
+        }
+        let dialed = world.dial(7, HERE, port).unwrap();
+        let known = (0..51).any(|_| listener.accept().is_ok_and(|(_, from)| from == dialed.bound));
+        assert!(known && world.host.entries.len() == 1);
+        world.host.cancel(7);
+        assert_eq!(world.host.entries.len(), 0);
     }
 }

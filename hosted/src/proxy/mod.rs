@@ -175,8 +175,8 @@ impl<E: Egress> Proxy<E> {
                 continue;
             };
             session.timer = None;
-            if session.is_due(now, &self.config.deadlines) {
-                session.expire(engine);
+            if session.is_due(now, &self.config.deadlines) && session.expire(engine) {
+                self.egress.cancel(key);
             }
             self.serve(now, engine, key);
         }

@@ -123,8 +123,9 @@ impl<T: Stream> Session<T> {
         self.machine.answer(Err(refusal));
     }
 
-    /// Ends the session because its deadline has passed.
-    pub(super) fn expire<S: Sink>(&mut self, engine: &mut Engine<S>) {
+    /// Ends the session because its deadline has passed; returns whether a dial of its is to be cancelled.
+    pub(super) fn expire<S: Sink>(&mut self, engine: &mut Engine<S>) -> bool {
+        let dialing = matches!(self.stage, Stage::Dialing);
         let reason = self.clock.map_or(Reason::Idle, |(reason, _)| reason);
         match self.stage {
             Stage::Relaying(_) => self.cut(engine, End::Expired(reason)),
@@ -134,6 +135,7 @@ impl<T: Stream> Session<T> {
                 self.clock = None;
             }
         }
+        dialing
     }
 
     /// Ends the session at once, with a reset to both sides.

@@ -2,12 +2,13 @@
 //!
 //! It prints one line when it has ended.
 
+use core::net::SocketAddr;
 use sockhop::io::drive;
 use sockhop::socks5::Client;
 use sockhop::wire::{Host, Target};
 use sockhop_hosted::egress::memory::pattern;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 
 fn main() -> io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
