@@ -94,7 +94,10 @@ impl Tun {
             refuse_overlap(ip, prefix)?;
         }
         let wanted = config.name.as_deref().unwrap_or("tun%d");
-        if wanted.is_empty() || wanted.len() > 15 || os::exists(wanted) {
+        if config.name.as_deref().is_some_and(|name| !is_name(name)) {
+            return Err(Error::Name(wanted.to_owned(), io::Error::from(io::ErrorKind::InvalidInput)));
+        }
+        if os::exists(wanted) {
             return Err(Error::Name(wanted.to_owned(), io::Error::from(io::ErrorKind::AlreadyExists)));
         }
         let device =
@@ -146,6 +149,13 @@ impl AsRawFd for Tun {
     fn as_raw_fd(&self) -> RawFd {
         self.device.as_raw_fd()
     }
+}
+
+/// Returns whether an interface can have this name: 1 to 15 visible letters, none of which the kernel reads
+/// as something else.
+fn is_name(name: &str) -> bool {
+    let plain = |letter: char| letter.is_ascii_graphic() && !matches!(letter, '/' | ':' | '%');
+    (1..=15).contains(&name.len()) && name.chars().all(plain) && name != "." && name != ".."
 }
 
 /// Refuses an address that a route other than the default one leads to.

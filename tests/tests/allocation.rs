@@ -1,6 +1,6 @@
 //! What allocates per packet is found by counting: nothing does.
 
-use core::alloc::Layout;
+use core::alloc::{GlobalAlloc, Layout};
 use core::cell::Cell;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
@@ -10,7 +10,7 @@ use sockhop::socks5::{Login, Server};
 use sockhop::time::Instant;
 use sockhop::trace::Ring as TraceRing;
 use sockhop_hosted::engine::{Config, Engine, Event, FlowId, Limits, Wire};
-use std::alloc::{GlobalAlloc, System};
+use std::alloc::System;
 
 /// Counts what this thread allocates.
 struct Counting;

@@ -22,19 +22,34 @@ const EXAMPLES: &str = "Examples:
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run a SOCKS5 proxy on the stack behind a TUN device
+    #[command(after_help = "Examples:
+  sudo tun-demo socks5                                    on 198.18.0.2:1080
+  sudo tun-demo socks5 --ladder                           and print every segment
+  sudo tun-demo socks5 --user ann:secret                  and ask for a password
+  sudo tun-demo socks5 --addr 10.9.9.2/30 --addr6 none    and other addresses")]
     Socks5(Socks5),
     /// Play a scenario between two stacks on a simulated link, and draw it
+    #[command(after_help = "Examples:
+  tun-demo lab --list         the scenarios
+  tun-demo lab window         watch a window close and open again
+  tun-demo lab loss --whole   every segment, nothing folded")]
     Lab(Lab),
     /// Say what is missing to run, and what mends it
+    #[command(after_help = "Examples:\n  tun-demo doctor && sudo tun-demo socks5")]
     Doctor,
     /// Print the TCP states and their edges (RFC 9293)
+    #[command(after_help = "Examples:\n  tun-demo states | grep TIME-WAIT")]
     States,
     /// Print completions for a shell
+    #[command(
+        after_help = "Examples:\n  tun-demo completions bash | sudo tee /etc/bash_completion.d/tun-demo"
+    )]
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
     /// Print the manual page
+    #[command(after_help = "Examples:\n  tun-demo man | man -l -")]
     Man,
 }
 

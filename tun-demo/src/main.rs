@@ -40,11 +40,28 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Doctor => doctor::run(&mut out),
         Command::States => Ok(states::print(&mut out)?),
         Command::Completions { shell } => {
-            clap_complete::generate(*shell, &mut Arguments::command(), "tun-demo", &mut out);
-            Ok(())
+            // Through memory, because the generator panics when its reader has gone.
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Arguments::command(), "tun-demo", &mut script);
+            Ok(out.write_all(&script)?)
         }
-        Command::Man => Ok(clap_mangen::Man::new(Arguments::command()).render(&mut out)?),
+        Command::Man => man(&mut out),
     }
+}
+
+/// Writes the manual page: the command, then each of its subcommands.
+fn man(out: &mut impl Write) -> Result<(), Failure> {
+    let command = Arguments::command();
+    clap_mangen::Man::new(command.clone()).render(out)?;
+    for part in command.get_subcommands().filter(|part| part.get_name() != "help") {
+        let page = clap_mangen::Man::new(part.clone().display_name(format!("tun-demo {}", part.get_name())));
+        writeln!(out, ".SH \"TUN-DEMO {}\"", part.get_name().to_uppercase())?;
+        page.render_synopsis_section(out)?;
+        page.render_description_section(out)?;
+        page.render_options_section(out)?;
+        page.render_extra_section(out)?;
+    }
+    Ok(())
 }
 
 /// Returns whether colours are wanted on standard output (no-color.org).

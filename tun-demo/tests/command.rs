@@ -1,0 +1,180 @@
+//! What the command does with what people type.
+
+use std::io::Read;
+use std::process::{Command, Output, Stdio};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_tun-demo");
+const SUBCOMMANDS: [&str; 6] = ["socks5", "lab", "doctor", "states", "completions", "man"];
+
+#[test]
+fn a_wrong_command_line_names_the_value_and_ends_with_2() {
+    let long = "a".repeat(256);
+    let long_user = format!("{long}:x");
+    let cases: [(&[&str], &str); 13] = [
+        (&["--lader"], "--lader"),
+        (&["sock5"], "sock5"),
+        (&["socks5", "--lader"], "--lader"),
+        (&["lab", "windows"], "\"windows\"; there are socks5, half-close"),
+        (&["lab", "--seed", "x"], "'x'"),
+        (&["socks5", "--addr", "198.18.0.2"], "no prefix length"),
+        (&["socks5", "--addr", "198.18.0/30"], "198.18.0"),
+        (&["socks5", "--addr", "198.18.0.2/33"], "198.18.0.2/33"),
+        (&["socks5", "--addr6", "fd00::/126"], "fd00::/126"),
+        (&["socks5", "--user", "ann"], "NAME:PASS"),
+        (&["socks5", "--user", &long_user], "255"),
+        (&["socks5", "--port", "70000"], "70000"),
+        (&["socks5", "--mtu", "100"], "100"),
+    ];
+    for (arguments, said) in cases {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(err(&output).contains(said), "{arguments:?}: {}", err(&output));
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn help_has_examples_and_fits_a_screen() {
+    for subcommand in SUBCOMMANDS {
+        let text = out(&run(&[subcommand, "-h"]));
+        assert!(text.contains("Examples:"), "{subcommand}");
+        assert!(text.lines().count() <= 40, "{subcommand}: {} lines", text.lines().count());
+    }
+    assert!(out(&run(&["--help"])).contains("Exit codes:"));
+}
+
+#[test]
+fn the_manual_page_has_every_subcommand_and_every_exit_code() {
+    let text = out(&run(&["man"]));
+    for subcommand in SUBCOMMANDS {
+        assert!(text.contains(&format!("TUN-DEMO {}", subcommand.to_uppercase())), "{subcommand}");
+    }
+    for code in 0..=6 {
+        assert!(text.contains(&format!("{code}  ")), "exit code {code}");
+    }
+}
+
+#[test]
+fn completions_are_there_for_each_shell() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        assert!(out(&run(&["completions", shell])).contains("handshake-timeout"), "{shell}");
+    }
+}
+
+#[test]
+fn a_scenario_is_listed_and_played_without_colours_in_a_pipe() {
+    let listed = out(&run(&["lab", "--list"]));
+    for scenario in ["socks5", "half-close", "loss", "window", "refused"] {
+        assert!(listed.contains(scenario), "{scenario}");
+        let output = run(&["lab", scenario]);
+        assert_eq!(output.status.code(), Some(0), "{scenario}: {}", err(&output));
+        assert!(!out(&output).contains('\x1b'), "{scenario}");
+    }
+    assert_eq!(out(&run(&["lab", "loss", "--seed", "9"])), out(&run(&["lab", "loss", "--seed", "9"])));
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_no_failure() {
+    for arguments in [&["lab", "--whole"][..], &["completions", "zsh"], &["man"], &["states"], &["--help"]] {
+        let mut child = Command::new(PROGRAM)
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        drop(child.stdout.take());
+        let mut said = String::new();
+        child.stderr.take().expect("piped").read_to_string(&mut said).expect("text");
+        assert_eq!((child.wait().expect("it ends").code(), said.as_str()), (Some(0), ""), "{arguments:?}");
+    }
+}
+
+#[test]
+fn without_privileges_the_way_out_is_named() {
+    if !possible("without_privileges_the_way_out_is_named", &["setpriv"]) {
+        return;
+    }
+    // The program may stand where nobody but root can go.
+    let copy = std::env::temp_dir().join(format!("sockhop-command-{}", std::process::id()));
+    std::fs::copy(PROGRAM, &copy).expect("the program can be copied");
+    let nobody = ["--reuid", "65534", "--regid", "65534", "--clear-groups", "--inh-caps=-all"];
+    let output = Command::new("setpriv").args(nobody).arg(&copy).arg("socks5").output().expect("it starts");
+    std::fs::remove_file(&copy).expect("it was made above");
+    assert_eq!(output.status.code(), Some(3), "{}", err(&output));
+    assert_eq!(err(&output).lines().count(), 1);
+    assert!(err(&output).contains("sudo"), "{}", err(&output));
+}
+
+#[test]
+fn a_device_or_route_in_the_way_is_named() {
+    if !possible("a_device_or_route_in_the_way_is_named", &["ip"]) {
+        return;
+    }
+    let name = format!("sockhop-command-{}", std::process::id());
+    let ip = |arguments: &[&str]| {
+        let status = Command::new("ip").args(arguments).status().expect("ip runs");
+        assert!(status.success(), "ip {arguments:?}");
+    };
+    let inside = |arguments: &[&str]| {
+        let fixed = ["netns", "exec", &name, PROGRAM, "socks5", "--addr6", "none"];
+        Command::new("ip").args(fixed).args(arguments).output().expect("ip netns exec runs")
+    };
+    ip(&["netns", "add", &name]);
+    let _gone_at_the_end = Namespace(&name);
+    ip(&["-n", &name, "link", "add", "taken0", "type", "veth", "peer", "name", "taken1"]);
+    ip(&["-n", &name, "addr", "add", "198.18.0.9/24", "dev", "taken0"]);
+    ip(&["-n", &name, "link", "set", "taken0", "up"]);
+    let outcomes = [
+        (inside(&["--tun", "taken0", "--addr", "10.9.0.2/30"]), 4, "\"taken0\""),
+        (inside(&["--tun", "sixteen-letters-", "--addr", "10.9.0.2/30"]), 4, "\"sixteen-letters-\""),
+        (inside(&["--tun", "a/b", "--addr", "10.9.0.2/30"]), 4, "\"a/b\""),
+        (inside(&[]), 5, "198.18.0.0/24, which taken0"),
+    ];
+    for (output, code, said) in outcomes {
+        assert_eq!(output.status.code(), Some(code), "{}", err(&output));
+        assert!(err(&output).contains(said), "{}", err(&output));
+        assert_eq!(err(&output).lines().count(), 1, "{}", err(&output));
+    }
+}
+
+/// A namespace that is removed when this is dropped.
+struct Namespace<'a>(&'a str);
+
+impl Drop for Namespace<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("ip").args(["netns", "del", self.0]).status();
+    }
+}
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(PROGRAM).args(arguments).env_remove("NO_COLOR").output().expect("it starts")
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Returns whether a test can run here; if not, says so by name, or fails where skipping is forbidden.
+fn possible(test: &str, tools: &[&str]) -> bool {
+    use std::io::Write;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let missing = |tool: &&&str| !std::env::split_paths(&path).any(|dir| dir.join(tool).exists());
+    let mut needs: Vec<&str> = tools.iter().filter(missing).copied().collect();
+    if !std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0) {
+        needs.push("root");
+    }
+    if !std::path::Path::new("/dev/net/tun").exists() {
+        needs.push("/dev/net/tun");
+    }
+    if needs.is_empty() {
+        return true;
+    }
+    let line = format!("skipped: {test} (needs {})", needs.join(", "));
+    assert!(std::env::var_os("SOCKHOP_NO_SKIP").is_none(), "{line}");
+    let _ = writeln!(std::io::stderr(), "{line}");
+    false
+}
