@@ -81,12 +81,20 @@ impl Wish {
 pub struct Socket<'a, 'rings> {
     socket: &'a mut tcp::Socket<'rings>,
     wish: &'a mut Wish,
+    how: Broken,
 }
 
 impl<'a, 'rings> Socket<'a, 'rings> {
     /// Returns a view of `socket`; closes and aborts are left in `wish`, for the owner to settle.
     pub const fn new(socket: &'a mut tcp::Socket<'rings>, wish: &'a mut Wish) -> Self {
-        Self { socket, wish }
+        Self { socket, wish, how: Broken::Reset }
+    }
+
+    /// Says how the connection broke, if it is broken, where the owner knows better than smoltcp.
+    #[must_use]
+    pub const fn broken_by(mut self, how: Broken) -> Self {
+        self.how = how;
+        self
     }
 
     /// Returns the octets received that wait to be read.
@@ -105,7 +113,7 @@ impl<'a, 'rings> Socket<'a, 'rings> {
             | tcp::State::CloseWait
             | tcp::State::Closing
             | tcp::State::LastAck
-            | tcp::State::TimeWait => nb::Error::Other(Broken::Reset),
+            | tcp::State::TimeWait => nb::Error::Other(self.how),
         }
     }
 }

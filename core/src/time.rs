@@ -61,6 +61,8 @@ pub enum Reason {
     Idle,
     /// The last octets before a close being taken by the peer.
     Linger,
+    /// Any word of the peer's.
+    Silence,
 }
 
 impl fmt::Display for Reason {
@@ -72,6 +74,7 @@ impl fmt::Display for Reason {
             Self::Connect => "the target did not answer in time",
             Self::HalfClose => "one side had ended and the other stayed silent",
             Self::Idle => "nothing was carried for too long",
+            Self::Silence => "the peer was not heard for too long",
             Self::Linger => "the peer did not take the last octets in time",
         })
     }

@@ -4,7 +4,7 @@
 //! once and draws the same picture each time.
 
 use crate::egress::memory::{Memory, pattern};
-use crate::engine::{self, Config, Engine, FlowId, Limits};
+use crate::engine::{self, Config, Engine, FlowId};
 use crate::link::{Link, Path, Pipe};
 use crate::proxy::{self, Proxy, Report};
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -44,7 +44,7 @@ pub struct Scenario {
 impl Scenario {
     /// Returns every scenario.
     pub fn all() -> Vec<Self> {
-        let path = Path { delay: Duration::from_millis(20), loss: 0, lose: vec![] };
+        let path = Path { delay: Duration::from_millis(20), ..Path::default() };
         let plain = Self {
             name: "socks5",
             about: "A handshake, a SOCKS5 CONNECT, 20 kB up and 10 kB down, and a close by both sides.\n\
@@ -132,13 +132,7 @@ const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 const PROXY: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 
 fn engine(address: Ipv4Addr, seed: u64) -> Engine<Tape> {
-    let config = Config {
-        addresses: vec![(IpAddr::V4(address), 24)],
-        mtu: 1_500,
-        seed: [seed, !seed],
-        two_msl: Duration::from_secs(60),
-        limits: Limits::default(),
-    };
+    let config = Config::new(vec![(IpAddr::V4(address), 24)], 1_500, [seed, !seed]);
     Engine::new(config, Tape::default())
 }
 

@@ -1,13 +1,14 @@
 //! Two stacks on a simulated link with a virtual clock: the same seed gives the same trace, octet for octet.
 //!
-//! A direction delays each packet and loses some. The clock jumps from one event to the next, so a minute of
-//! TIME-WAIT costs nothing.
+//! A direction loses, delays, repeats, reorders and damages packets, has a bandwidth with a queue in front, and can
+//! be cut for a while. The clock jumps from one event to the next, so a minute of TIME-WAIT costs nothing.
 
 use crate::engine::{Engine, Wire};
+use core::cmp::Reverse;
 use core::time::Duration;
 use sockhop::time::Instant;
 use sockhop::trace::Sink;
-use std::collections::VecDeque;
+use std::collections::BinaryHeap;
 
 /// A small generator of reproducible randomness (xorshift64*), for simulations only.
 #[derive(Clone, Copy, Debug)]
@@ -29,30 +30,68 @@ impl Dice {
 
     /// Returns a number below `bound`, or 0 for a bound of 0.
     pub const fn below(&mut self, bound: u64) -> u64 {
-        if bound == 0 { 0 } else { self.roll() % bound }
+        if bound == 0 { 0 } else { (self.roll() >> 11) % bound }
+    }
+
+    /// Returns whether something that happens `per_mille` times in a thousand happens.
+    pub fn happens(&mut self, per_mille: u16) -> bool {
+        self.below(1_000) < u64::from(per_mille)
     }
 }
 
-/// What one direction does to packets.
-#[derive(Clone, Debug, Default)]
+/// A stretch of time, from and to, counted from the clock's origin.
+pub type Stretch = (Duration, Duration);
+
+/// What one direction does to packets; rates are in thousandths.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Path {
     /// The time from one end to the other.
     pub delay: Duration,
-    /// Of a thousand packets, how many are lost.
+    /// What some packets take longer, at most.
+    pub jitter: Duration,
+    /// How many are lost.
     pub loss: u16,
+    /// How many come twice.
+    pub duplicate: u16,
+    /// How many take up to four times the delay and the jitter longer, and so come out of order.
+    pub reorder: u16,
+    /// How many have one bit turned.
+    pub corrupt: u16,
+    /// Octets a second; 0 is no limit.
+    pub bandwidth: u64,
+    /// Octets that may wait for the bandwidth before packets are dropped; 0 is no limit.
+    pub queue: u64,
     /// Packets, counted from 0, that are lost whatever the dice say.
     pub lose: Vec<u64>,
+    /// While the direction is cut, and everything is lost.
+    pub cuts: Vec<Stretch>,
+    /// While the sender's device does not transmit; what it holds leaves at the end.
+    pub stalls: Vec<Stretch>,
+    /// From when packets longer than so many octets are lost.
+    pub narrow: Option<(Duration, usize)>,
+}
+
+impl Path {
+    /// Returns the path as it is once nothing goes wrong any more.
+    pub fn healed(&self) -> Self {
+        Self { delay: self.delay, bandwidth: self.bandwidth, ..Self::default() }
+    }
 }
 
 /// One direction of a link, with the packets under way.
 #[derive(Debug)]
 pub struct Pipe {
     path: Path,
+    heals: Option<Instant>,
     dice: Dice,
     now: Instant,
     count: u64,
     lost: u64,
-    under_way: VecDeque<(Instant, Vec<u8>)>,
+    longest: usize,
+    /// Until when the bandwidth is taken.
+    busy: Instant,
+    under_way: BinaryHeap<Reverse<(Instant, u64, Vec<u8>)>>,
+    order: u64,
 }
 
 impl Pipe {
@@ -60,12 +99,23 @@ impl Pipe {
     pub const fn new(path: Path, seed: u64) -> Self {
         Self {
             path,
+            heals: None,
             dice: Dice::new(seed),
             now: Instant::ZERO,
             count: 0,
             lost: 0,
-            under_way: VecDeque::new(),
+            longest: 0,
+            busy: Instant::ZERO,
+            under_way: BinaryHeap::new(),
+            order: 0,
         }
+    }
+
+    /// Sees to it that nothing goes wrong from `at` on.
+    #[must_use]
+    pub const fn healing(mut self, at: Instant) -> Self {
+        self.heals = Some(at);
+        self
     }
 
     /// Returns how many packets went in and how many of them were lost.
@@ -73,30 +123,93 @@ impl Pipe {
         (self.count, self.lost)
     }
 
+    /// Returns the length of the longest packet that went in, in octets.
+    pub const fn longest(&self) -> usize {
+        self.longest
+    }
+
     fn arrived(&mut self, now: Instant) -> Option<Vec<u8>> {
         self.now = now;
-        if self.under_way.front()?.0 <= now {
-            self.under_way.pop_front().map(|(_, packet)| packet)
-        } else {
-            None
+        let Reverse((at, ..)) = self.under_way.peek()?;
+        if *at > now {
+            return None;
         }
+        self.under_way.pop().map(|Reverse((.., packet))| packet)
     }
 
     fn next(&self) -> Option<Instant> {
-        self.under_way.front().map(|(at, _)| *at)
+        self.under_way.peek().map(|Reverse((at, ..))| *at)
+    }
+
+    fn within(&self, stretches: &[Stretch]) -> Option<Instant> {
+        let now = self.now.since(Instant::ZERO);
+        let stretch = stretches.iter().find(|(from, to)| *from <= now && now < *to);
+        stretch.map(|(_, to)| Instant::ZERO + *to)
+    }
+
+    fn is_lost(&mut self, number: u64, length: usize) -> bool {
+        let narrow = self.path.narrow.is_some_and(|(from, most)| {
+            self.now >= Instant::ZERO + from && length > most
+        });
+        self.path.lose.contains(&number)
+            || self.within(&self.path.cuts).is_some()
+            || narrow
+            || self.dice.happens(self.path.loss)
+    }
+
+    /// Returns when a packet of this length has passed the bandwidth; `None` when the queue is full.
+    fn passes(&mut self, length: usize) -> Option<Instant> {
+        let leaves = self.within(&self.path.stalls).unwrap_or(self.now);
+        if self.path.bandwidth == 0 {
+            return Some(leaves);
+        }
+        let begins = self.busy.max(leaves);
+        let waiting = begins.since(self.now).as_micros() * u128::from(self.path.bandwidth) / 1_000_000;
+        if self.path.queue > 0 && waiting > u128::from(self.path.queue) {
+            return None;
+        }
+        let micros = 1_000_000 * length as u64 / self.path.bandwidth;
+        self.busy = begins + Duration::from_micros(micros);
+        Some(self.busy)
+    }
+
+    fn put(&mut self, leaves: Instant, mut packet: Vec<u8>) {
+        let mut late = Duration::from_micros(self.dice.below(micros(self.path.jitter)));
+        if self.dice.happens(self.path.reorder) {
+            late += Duration::from_micros(self.dice.below(4 * micros(self.path.delay + self.path.jitter)));
+        }
+        if self.dice.happens(self.path.corrupt) {
+            let bit = usize::try_from(self.dice.below(8 * packet.len() as u64)).unwrap_or(0);
+            packet[bit / 8] ^= 1 << (bit % 8);
+        }
+        self.order += 1;
+        self.under_way.push(Reverse((leaves + self.path.delay + late, self.order, packet)));
     }
 }
 
 impl Wire for Pipe {
     fn transmit(&mut self, packet: &[u8]) {
+        if self.heals.is_some_and(|at| at <= self.now) {
+            self.path = self.path.healed();
+            self.heals = None;
+        }
         let number = self.count;
         self.count += 1;
-        if self.path.lose.contains(&number) || self.dice.below(1_000) < u64::from(self.path.loss) {
+        self.longest = self.longest.max(packet.len());
+        let passes = if self.is_lost(number, packet.len()) { None } else { self.passes(packet.len()) };
+        let Some(leaves) = passes else {
             self.lost += 1;
             return;
+        };
+        if self.dice.happens(self.path.duplicate) {
+            self.put(leaves, packet.to_vec());
         }
-        self.under_way.push_back((self.now + self.path.delay, packet.to_vec()));
+        self.put(leaves, packet.to_vec());
     }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Two engines, A and B, and the link between them.
@@ -133,12 +246,12 @@ impl<S: Sink> Link<S> {
     pub fn settle_watched(&mut self, mut see: impl FnMut(&Engine<S>, &Engine<S>)) {
         self.there.now = self.now;
         self.back.now = self.now;
-        while let Some(packet) = self.there.arrived(self.now) {
-            self.b.ingress(self.now, &packet, &mut self.back);
+        while let Some(mut packet) = self.there.arrived(self.now) {
+            self.b.ingress(self.now, &mut packet, &mut self.back);
             see(&self.a, &self.b);
         }
-        while let Some(packet) = self.back.arrived(self.now) {
-            self.a.ingress(self.now, &packet, &mut self.there);
+        while let Some(mut packet) = self.back.arrived(self.now) {
+            self.a.ingress(self.now, &mut packet, &mut self.there);
             see(&self.a, &self.b);
         }
         self.a.flush(self.now, &mut self.there);
@@ -152,6 +265,8 @@ impl<S: Sink> Link<S> {
     }
 
     /// Moves the clock to the next event, or to `until` if that comes first; `false` at a standstill.
+    ///
+    /// What was written to a connection leaves with [`settle`](Self::settle): without it the clock stands still.
     pub fn advance(&mut self, until: Option<Instant>) -> bool {
         let next = [self.next(), until].into_iter().flatten().min();
         if let Some(next) = next {

@@ -153,7 +153,7 @@ impl<S: Sink> Runtime<S> {
     fn receive(&mut self, now: Instant, packet: &mut [u8]) -> io::Result<bool> {
         for _ in 0..BATCH {
             match self.tun.recv(packet) {
-                Ok(count) => self.engine.ingress(now, &packet[..count], &mut self.tun),
+                Ok(count) => self.engine.ingress(now, &mut packet[..count], &mut self.tun),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),

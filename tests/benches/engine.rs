@@ -40,9 +40,9 @@ impl Wire for Queue {
 
 impl Queue {
     fn deliver(&mut self, now: Instant, to: &mut Engine, back: &mut Self) {
-        let mut rest = &self.octets[..];
+        let mut rest = &mut self.octets[..];
         for length in self.lengths.drain(..) {
-            let (packet, later) = rest.split_at(length);
+            let (packet, later) = rest.split_at_mut(length);
             to.ingress(now, packet, back);
             rest = later;
         }
@@ -130,8 +130,7 @@ fn get(engine: &mut Engine, flow: FlowId) {
 }
 
 fn engine(address: Ipv4Addr, seed: u64) -> Engine {
-    let limits = Limits { rings: 1 << 31, half_open: 20_000, ..Limits::default() };
-    let addresses = vec![(IpAddr::V4(address), 24)];
-    let two_msl = Duration::from_secs(60);
-    Engine::new(Config { addresses, mtu: 1_500, seed: [seed, !seed], two_msl, limits }, ())
+    let mut config = Config::new(vec![(IpAddr::V4(address), 24)], 1_500, [seed, !seed]);
+    config.limits = Limits { rings: 1 << 31, half_open: 20_000, ..Limits::default() };
+    Engine::new(config, ())
 }

@@ -9,7 +9,7 @@ use sockhop::relay::{Ring, Stream};
 use sockhop::socks5::{Login, Server};
 use sockhop::time::Instant;
 use sockhop::trace::Ring as TraceRing;
-use sockhop_hosted::engine::{Config, Engine, Event, FlowId, Limits, Wire};
+use sockhop_hosted::engine::{Config, Engine, Event, FlowId, Wire};
 use std::alloc::System;
 
 /// Counts what this thread allocates.
@@ -109,9 +109,8 @@ fn a_packet_allocates_nothing_once_the_connection_stands() {
 }
 
 fn engine(address: Ipv4Addr, seed: u64) -> Engine<TraceRing<64>> {
-    let addresses = vec![(IpAddr::V4(address), 24)];
-    let (two_msl, limits) = (Duration::from_secs(60), Limits::default());
-    Engine::new(Config { addresses, mtu: 1_500, seed: [seed, !seed], two_msl, limits }, TraceRing::new())
+    let config = Config::new(vec![(IpAddr::V4(address), 24)], 1_500, [seed, !seed]);
+    Engine::new(config, TraceRing::new())
 }
 
 /// Packets under way, in room that is there from the beginning.
@@ -141,11 +140,11 @@ fn exchange(
 ) {
     client.flush(now, there);
     for (at, length) in there.lengths.drain(..).enumerate() {
-        server.ingress(now, &there.packets[at][..length], back);
+        server.ingress(now, &mut there.packets[at][..length], back);
     }
     server.flush(now, back);
     for (at, length) in back.lengths.drain(..).enumerate() {
-        client.ingress(now, &back.packets[at][..length], there);
+        client.ingress(now, &mut back.packets[at][..length], there);
     }
 }
 

@@ -4,7 +4,7 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
 use sockhop::relay::{Ring, Stream};
 use sockhop::trace::{Ends, Line};
-use sockhop_hosted::engine::{Config, Engine, Event, FlowId, Limits};
+use sockhop_hosted::engine::{Config, Engine, Event, FlowId};
 use sockhop_hosted::lab::Tape;
 use sockhop_hosted::link::{Dice, Link, Path, Pipe};
 
@@ -31,17 +31,17 @@ fn the_tracker_knows_smoltcps_variables_after_each_packet() {
 }
 
 fn engine(address: Ipv4Addr, seed: u64) -> Engine<Tape> {
-    let addresses = vec![(IpAddr::V4(address), 24)];
     // smoltcp prints its rings octet by octet, so they are small here.
-    let (two_msl, limits) = (Duration::from_secs(10), Limits { rings: 65_536, ..Limits::default() });
-    Engine::new(Config { addresses, mtu: 1_500, seed: [seed, !seed], two_msl, limits }, Tape::default())
+    let mut config = Config::new(vec![(IpAddr::V4(address), 24)], 1_500, [seed, !seed]);
+    config.limits.ring = (4_096, 4_096);
+    Engine::new(config, Tape::default())
 }
 
 /// One connection with random amounts both ways, delay, loss, and a reader that rests from time to time.
 fn connection(seed: u64, count: &mut Count) {
     let mut dice = Dice::new(seed);
     let loss = [0, 0, 20, 60][usize::try_from(dice.below(4)).unwrap_or(0)];
-    let path = Path { delay: Duration::from_millis(1 + dice.below(40)), loss, lose: vec![] };
+    let path = Path { delay: Duration::from_millis(1 + dice.below(40)), loss, ..Path::default() };
     let (there, back) = (Pipe::new(path.clone(), seed), Pipe::new(path, !seed));
     let mut link = Link::new(engine(A, seed), engine(B, seed + 7), there, back);
     let at = SocketAddr::from((B, 80));

@@ -3,10 +3,9 @@
 use crate::args::{Allow, Net6, Socks5, host_of};
 use crate::exit::{FAILED, Failure, USAGE};
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
-use core::time::Duration;
 use sockhop::trace::{Ends, Event, Line, Sink};
 use sockhop_hosted::egress::Policy;
-use sockhop_hosted::engine::{self, Engine, Limits};
+use sockhop_hosted::engine::{self, Engine};
 use sockhop_hosted::ladder::Style;
 use sockhop_hosted::os;
 use sockhop_hosted::proxy::{self, Deadlines};
@@ -42,13 +41,7 @@ pub(crate) fn run(options: &Socks5, out: &mut impl Write) -> Result<(), Failure>
     let hosts = hosts.collect::<Result<Vec<_>, _>>().map_err(|text| Failure::new(USAGE, text))?;
     let tun = Tun::open(&tun::Config { name: options.tun.clone(), addresses: hosts, mtu: options.mtu })?;
     let name = tun.name().to_owned();
-    let config = engine::Config {
-        addresses: stack.clone(),
-        mtu: options.mtu.into(),
-        seed: [word(0), word(8)],
-        two_msl: Duration::from_secs(60),
-        limits: Limits::default(),
-    };
+    let config = engine::Config::new(stack.clone(), options.mtu.into(), [word(0), word(8)]);
     let engine = Engine::new(config, options.ladder.then(Pages::default));
     let listeners: Vec<SocketAddr> = stack.iter().map(|(ip, _)| SocketAddr::new(*ip, options.port)).collect();
     let deadlines = Deadlines {

@@ -1,10 +1,19 @@
-//! TCP seen from outside: states and edges of RFC 9293, a view of a segment, and a tracker of the variables.
+//! TCP seen from outside: states and edges of RFC 9293, a view of a segment, a tracker of the variables, and a
+//! guard that keeps an unmodified smoltcp safe.
 
+mod edit;
+mod guard;
+mod isn;
+mod rule;
 mod segment;
 mod seq;
 mod state;
 mod tracker;
 
+pub use edit::{EMPTY, Empty, is_intact};
+pub use guard::{Guard, Inject, Verdict};
+pub use isn::isn;
+pub use rule::{Rule, Rules};
 pub use segment::{Flags, Malformed, Segment};
 pub use seq::Seq;
 pub use state::{Cause, EDGES, Edge, State};

@@ -159,6 +159,31 @@ impl Tracker {
         u32::try_from(self.rcv_edge.since(self.rcv_nxt)).unwrap_or(0)
     }
 
+    /// Returns the edge of the window last advertised.
+    pub const fn rcv_edge(&self) -> Seq {
+        self.rcv_edge
+    }
+
+    /// Returns the number after our FIN, once the stack believes to have sent it.
+    pub const fn fin(&self) -> Option<Seq> {
+        self.fin
+    }
+
+    /// Returns how many duplicate acknowledgments the stack has counted in a row.
+    pub const fn duplicates(&self) -> u8 {
+        self.duplicates
+    }
+
+    /// Returns the shift of the windows we send; 0 unless both sides agreed.
+    pub fn our_shift(&self) -> u8 {
+        self.shift(self.our_shift)
+    }
+
+    /// Returns the shift of the windows the peer sends; 0 unless both sides agreed.
+    pub fn their_shift(&self) -> u8 {
+        self.shift(self.their_shift)
+    }
+
     /// Notes a segment that the stack sends.
     pub fn sent(&mut self, segment: &Segment) -> Note {
         let before = self.state;
@@ -200,6 +225,10 @@ impl Tracker {
 
     fn sent_syn(&mut self, segment: &Segment) {
         self.our_shift = segment.scale;
+        if !segment.flags.contains(Flags::ACK) {
+            // Until the peer's number is known, the edge is a distance.
+            self.rcv_edge = Seq(u32::from(segment.window));
+        }
         if matches!(self.state, State::Closed | State::Listen) {
             self.iss = segment.seq;
             self.una = segment.seq;
@@ -267,7 +296,15 @@ impl Tracker {
             self.state = State::Closed;
             return self.noted(marks, before, Cause::Rst);
         }
-        if !segment.flags.contains(Flags::ACK) || segment.ack.is_after(self.max) {
+        // smoltcp drops what comes with an old acknowledgment, octets and all.
+        let ack = segment.ack;
+        if !segment.flags.contains(Flags::ACK) || ack.is_after(self.max) || self.una.is_after(ack) {
+            marks.add(Marks::REFUSED, true);
+            return self.noted(marks, before, Cause::Ack);
+        }
+        let ended = matches!(before, State::CloseWait | State::Closing | State::LastAck | State::TimeWait);
+        if ended && segment.flags.contains(Flags::FIN) && !segment.seq.is_after(self.rcv_nxt) {
+            // smoltcp drops a second FIN whole.
             marks.add(Marks::REFUSED, true);
             return self.noted(marks, before, Cause::Ack);
         }
@@ -318,6 +355,7 @@ impl Tracker {
             return Note::default();
         }
         self.received_syn(segment);
+        self.rcv_edge = segment.seq + self.rcv_edge.0;
         if acked {
             self.una = segment.ack;
             self.state = State::Established;
@@ -328,22 +366,21 @@ impl Tracker {
     }
 
     /// The test of RFC 9293 §3.10.7.4, table 6, with the edge last advertised.
-    fn acceptable(&self, segment: &Segment) -> bool {
+    ///
+    /// Like smoltcp it counts octets only: a FIN alone is a segment without length.
+    pub(super) fn acceptable(&self, segment: &Segment) -> bool {
         let window = self.rcv_edge.since(self.rcv_nxt).max(0);
         let inside = |seq: Seq| seq.since(self.rcv_nxt) >= 0 && seq.since(self.rcv_nxt) < window;
-        match (segment.seg_len(), window) {
+        match (segment.len, window) {
             (0, 0) => segment.seq == self.rcv_nxt,
             (0, _) => inside(segment.seq),
             (_, 0) => false,
-            (_, _) => inside(segment.seq) || inside(segment.end() - 1),
+            (len, _) => inside(segment.seq) || inside(segment.seq + (len - 1)),
         }
     }
 
     /// Takes ACK and window; returns whether our FIN is acknowledged now and was not before.
     fn take_acknowledgment(&mut self, segment: &Segment, marks: &mut Marks) -> bool {
-        if self.una.is_after(segment.ack) {
-            return false;
-        }
         let window = u32::from(segment.window) << self.shift(self.their_shift);
         let advanced = segment.ack.is_after(self.una);
         let outstanding = self.max.is_after(self.una);

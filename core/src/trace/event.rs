@@ -5,7 +5,7 @@
 //!       │ payload │ serial │ flow │ time, µs  │ kind │ sub  │   all little-endian
 //! ```
 
-use crate::tcp::{Cause, Flags, Marks, Segment, Seq, State};
+use crate::tcp::{Cause, Flags, Marks, Rule, Segment, Seq, State};
 use crate::time::Instant;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -102,6 +102,17 @@ pub enum View {
         /// RCV.NXT.
         rcv_nxt: Seq,
     },
+    /// The guard of a connection acted.
+    Guarded {
+        /// Which rule.
+        rule: Rule,
+        /// Whether it acted on what we send, or by its own timer on our behalf.
+        outward: bool,
+        /// SND.UNA.
+        una: Seq,
+        /// The furthest number the peer granted.
+        edge: Seq,
+    },
     /// A machine above TCP changed its state.
     App {
         /// Which machine: the number of an [`App`](super::App).
@@ -127,6 +138,7 @@ const LOST: u8 = 0x05;
 const SENT: u8 = 0x10;
 const RECEIVED: u8 = 0x11;
 const DROPPED: u8 = 0x14;
+const GUARDED: u8 = 0x15;
 const STATE: u8 = 0x20;
 const APP: u8 = 0x60;
 const ENDED: u8 = 0x7f;
@@ -178,6 +190,9 @@ impl Event {
             View::State { from, cause, to, una, rcv_nxt } => {
                 Self::new(STATE, cause as u8, [(from as u32) << 4 | to as u32, 0, una.0, rcv_nxt.0])
             }
+            View::Guarded { rule, outward, una, edge } => {
+                Self::new(GUARDED, rule as u8, [outward as u32, 0, una.0, edge.0])
+            }
             View::App { machine, states, reply } => {
                 let word = (states.0 as u32) << 16 | (states.1 as u32) << 8 | reply as u32;
                 Self::new(APP, machine, [word, 0, 0, 0])
@@ -222,6 +237,12 @@ impl Event {
                 to: State::from_u8((p0 & 0xf) as u8)?,
                 una: Seq(p2),
                 rcv_nxt: Seq(p3),
+            },
+            GUARDED => View::Guarded {
+                rule: Rule::from_u8(self.sub)?,
+                outward: p0 != 0,
+                una: Seq(p2),
+                edge: Seq(p3),
             },
             APP => {
                 View::App { machine: self.sub, states: ((p0 >> 16) as u8, (p0 >> 8) as u8), reply: p0 as u8 }

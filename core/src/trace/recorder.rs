@@ -69,6 +69,11 @@ impl<S: Sink> Recorder<S> {
         &mut self.sink
     }
 
+    /// Returns whether anybody listens.
+    pub fn enabled(&self) -> bool {
+        self.sink.enabled()
+    }
+
     /// Records anything.
     pub fn record(&mut self, now: Instant, flow: u32, view: View) {
         if self.sink.enabled() {

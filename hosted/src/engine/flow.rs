@@ -3,8 +3,9 @@
 use core::net::SocketAddr;
 use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::tcp::{self, CongestionControl, SocketBuffer};
+use sockhop::relay::Broken;
 use sockhop::stack::{Socket, Wish};
-use sockhop::tcp::{State, Tracker};
+use sockhop::tcp::{Guard, Seq, State};
 use sockhop::time::{Instant, Reason};
 
 /// What a listener is for; the owner gives numbers their meaning.
@@ -20,7 +21,7 @@ pub(super) struct Flow {
     pub(super) service: Option<Service>,
     sockets: SocketSet<'static>,
     handle: SocketHandle,
-    pub(super) tracker: Tracker,
+    pub(super) guard: Guard,
     /// The socket's state when last looked at.
     pub(super) state: State,
     pub(super) wish: Wish,
@@ -36,6 +37,10 @@ pub(super) struct Flow {
     pub(super) timer: Option<Instant>,
     /// When the engine gives it up, and why.
     pub(super) deadline: Option<(Instant, Reason)>,
+    /// SND.UNA when the deadline of a released flow was set.
+    pub(super) lingering: Seq,
+    /// Whether a deadline ended it, so that its owner hears of no reset.
+    pub(super) expired: bool,
     /// The size of each of its rings, in octets.
     pub(super) ring: usize,
     /// Octets of payload that came in and went out, repetitions included.
@@ -43,7 +48,7 @@ pub(super) struct Flow {
 }
 
 impl Flow {
-    pub(super) fn new(serial: u32, local: SocketAddr, remote: SocketAddr, ring: usize) -> Self {
+    pub(super) fn new(serial: u32, local: SocketAddr, remote: SocketAddr, ring: usize, guard: Guard) -> Self {
         let mut socket = tcp::Socket::new(SocketBuffer::new(vec![0; ring]), SocketBuffer::new(vec![0; ring]));
         socket.set_ack_delay(None);
         socket.set_nagle_enabled(false);
@@ -57,7 +62,7 @@ impl Flow {
             service: None,
             sockets,
             handle,
-            tracker: Tracker::new(),
+            guard,
             state: State::Closed,
             wish: Wish::Keep,
             half_open: false,
@@ -66,6 +71,8 @@ impl Flow {
             dirty: false,
             timer: None,
             deadline: None,
+            lingering: Seq(0),
+            expired: false,
             ring,
             octets: (0, 0),
         }
@@ -76,7 +83,8 @@ impl Flow {
     }
 
     pub(super) fn stream(&mut self) -> Socket<'_, 'static> {
-        Socket::new(self.sockets.get_mut(self.handle), &mut self.wish)
+        let how = if self.expired { Broken::TimedOut } else { Broken::Reset };
+        Socket::new(self.sockets.get_mut(self.handle), &mut self.wish).broken_by(how)
     }
 
     pub(super) fn socket_ref(&self) -> &tcp::Socket<'static> {
@@ -87,8 +95,9 @@ impl Flow {
         &mut self.sockets
     }
 
-    /// Returns whether octets received wait for the owner.
-    pub(super) fn unread(&self) -> bool {
-        self.owned && self.socket_ref().recv_queue() > 0
+    /// Returns whether the socket has octets or a FIN that the peer has not acknowledged.
+    pub(super) fn queued(&self) -> bool {
+        let ending = matches!(self.state, State::FinWait1 | State::Closing | State::LastAck);
+        ending || self.socket_ref().send_queue() > 0
     }
 }

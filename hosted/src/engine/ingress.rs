@@ -3,22 +3,28 @@
 use super::flow::Flow;
 use super::port::Port;
 use super::wait::Tuple;
-use super::{Engine, Event, FlowId, HALF_OPEN, Place, Wire, forge};
+use super::{Engine, Event, FlowId, Place, Wire};
 use core::net::IpAddr;
 use core::panic::AssertUnwindSafe;
-use sockhop::tcp::{Cause, EDGES, Flags, Segment, Seq, State};
+use sockhop::tcp::{Cause, EDGES, Empty, Flags, Marks, Segment, Seq, State, Verdict, is_intact};
 use sockhop::time::{Instant, Reason};
-use sockhop::trace::Sink;
+use sockhop::trace::{Drop, Sink, View};
 use std::panic::catch_unwind;
 
 const TCP: u8 = 6;
 
 impl<S: Sink> Engine<S> {
     /// Takes one IP packet from the wire, and answers on it at once where the protocol does.
-    pub fn ingress(&mut self, now: Instant, packet: &[u8], wire: &mut impl Wire) {
+    ///
+    /// The guard changes the packet where smoltcp would misunderstand it.
+    pub fn ingress(&mut self, now: Instant, packet: &mut [u8], wire: &mut impl Wire) {
         self.now = now;
         self.counters.packets_in += 1;
         match Segment::parse(packet) {
+            Ok(segment) if self.is_ours(&segment) && !is_intact(packet) => {
+                self.counters.corrupt += 1;
+                self.recorder.dropped(now, 0, &segment, Drop::Checksum);
+            }
             Ok(segment) if self.is_ours(&segment) => self.segment(&segment, packet, wire),
             Ok(_) => self.counters.malformed += 1,
             Err(_) if protocol(packet) == Some(TCP) => self.counters.malformed += 1,
@@ -32,16 +38,23 @@ impl<S: Sink> Engine<S> {
         own(segment.dst.ip()) && !own(segment.src.ip()) && !segment.src.ip().is_unspecified()
     }
 
-    fn segment(&mut self, segment: &Segment, packet: &[u8], wire: &mut impl Wire) {
+    fn segment(&mut self, segment: &Segment, packet: &mut [u8], wire: &mut impl Wire) {
         let tuple = (segment.dst, segment.src);
         match self.places.get(&tuple).copied() {
             Some(Place::Flow(slot)) => self.meet_flow(slot, segment, packet, wire),
             Some(Place::Wait(slot)) => self.meet_wait(slot, segment, packet, wire),
-            None => self.meet_listener(tuple, segment, packet, wire),
+            None => self.meet_listener(tuple, None, segment, packet, wire),
         }
     }
 
-    fn meet_listener(&mut self, tuple: Tuple, segment: &Segment, packet: &[u8], wire: &mut impl Wire) {
+    fn meet_listener(
+        &mut self,
+        tuple: Tuple,
+        after: Option<Seq>,
+        segment: &Segment,
+        packet: &mut [u8],
+        wire: &mut impl Wire,
+    ) {
         let bare_syn =
             segment.flags.contains(Flags::SYN) && !segment.flags.intersects(Flags::ACK | Flags::RST);
         let service = self.listeners.get(&tuple.0).copied();
@@ -49,19 +62,19 @@ impl<S: Sink> Engine<S> {
             return self.reset(segment, packet, wire);
         };
         if self.half_open >= self.config.limits.half_open {
-            self.counters.refused += 1;
-            return;
+            self.evict();
         }
-        let Some(slot) = self.add(tuple.0, tuple.1) else {
+        let Some(slot) = self.add(tuple.0, tuple.1, after) else {
             self.counters.refused += 1;
             return;
         };
         let flow = &mut self.flows[slot];
         flow.service = Some(service);
         flow.half_open = true;
-        flow.deadline = Some((self.now + HALF_OPEN, Reason::Handshake));
+        flow.deadline = Some((self.now + self.config.limits.handshake, Reason::Handshake));
         self.half_open += 1;
         let serial = flow.serial;
+        self.opening.push_back(FlowId { slot, serial });
         self.recorder.opened(self.now, serial, tuple.0, tuple.1, false);
         if self.flows[slot].socket().listen(tuple.0).is_err() {
             return self.remove(slot);
@@ -70,22 +83,38 @@ impl<S: Sink> Engine<S> {
         self.meet_flow(slot, segment, packet, wire);
     }
 
-    fn meet_flow(&mut self, slot: usize, segment: &Segment, packet: &[u8], wire: &mut impl Wire) {
+    /// Lets the oldest unfinished handshake make room: who answers within a round trip is not hit by a flood.
+    fn evict(&mut self) {
+        while let Some(id) = self.opening.pop_front() {
+            if self.find(id).is_some_and(|flow| flow.half_open) {
+                self.counters.evicted += 1;
+                return self.remove(id.slot);
+            }
+        }
+    }
+
+    fn meet_flow(&mut self, slot: usize, segment: &Segment, packet: &mut [u8], wire: &mut impl Wire) {
         let flow = &mut self.flows[slot];
         let before = flow.state;
-        let marks = flow.tracker.received(segment).marks;
         flow.octets.0 += u64::from(segment.len);
-        let mut port = Port::new(Some(packet), &mut self.out, self.config.mtu);
-        let (tcp, clock) = (&mut self.tcp, stack_time(self.now));
-        let outcome =
-            catch_unwind(AssertUnwindSafe(|| tcp.poll_ingress_single(clock, &mut port, flow.sockets())));
-        let sent = port.sent();
-        if outcome.is_err() {
-            self.counters.panics += 1;
-            return self.remove(slot);
+        let marks = if self.recorder.enabled() { would_mark(flow, segment) } else { Marks::default() };
+        let verdict = flow.guard.ingress(self.now, packet, segment);
+        match verdict {
+            Verdict::Pass => {}
+            Verdict::Drop | Verdict::Answer(_) => {
+                self.recorder.received(self.now, flow.serial, segment, before, before, marks);
+                self.confess(slot, false);
+                if let Verdict::Answer(answer) = verdict {
+                    self.send_empty(slot, answer, wire);
+                }
+                return self.mark(slot);
+            }
         }
+        let Some(sent) = self.show(slot, packet) else { return };
+        let flow = &self.flows[slot];
         let after = State::from(flow.socket_ref().state());
         self.recorder.received(self.now, flow.serial, segment, before, after, marks);
+        self.confess(slot, false);
         if before != after {
             self.note(slot, cause(before, after, segment));
         }
@@ -97,11 +126,54 @@ impl<S: Sink> Engine<S> {
         self.mark(slot);
     }
 
+    /// Lets a flow's socket see a packet, and returns the length of its answer; `None` if that cost the flow its life.
+    pub(super) fn show(&mut self, slot: usize, packet: &[u8]) -> Option<usize> {
+        let flow = &mut self.flows[slot];
+        let mut port = Port::new(Some(packet), &mut self.out, self.config.mtu);
+        let (tcp, clock) = (&mut self.tcp, stack_time(self.now));
+        let outcome =
+            catch_unwind(AssertUnwindSafe(|| tcp.poll_ingress_single(clock, &mut port, flow.sockets())));
+        let sent = port.sent();
+        if outcome.is_err() {
+            self.counters.panics += 1;
+            self.remove(slot);
+            return None;
+        }
+        Some(sent)
+    }
+
+    /// Records what the guard of a flow has done.
+    pub(super) fn confess(&mut self, slot: usize, outward: bool) {
+        let flow = &mut self.flows[slot];
+        let acted = flow.guard.acted();
+        if acted.0 == 0 {
+            return;
+        }
+        let (una, edge) = (flow.guard.tracker().snd_una() + flow.guard.offset(), flow.guard.edge());
+        for rule in acted.iter() {
+            self.counters.guarded += 1;
+            self.recorder.record(self.now, flow.serial, View::Guarded { rule, outward, una, edge });
+        }
+    }
+
+    /// Sends a segment that the guard has made.
+    pub(super) fn send_empty(&mut self, slot: usize, empty: Empty, wire: &mut impl Wire) {
+        let flow = &self.flows[slot];
+        let sent = empty.write(flow.local, flow.remote, &mut self.out);
+        if let Ok(segment) = Segment::parse(&self.out[..sent]) {
+            self.recorder.sent(self.now, flow.serial, &segment, flow.state, flow.state, Marks::default());
+        }
+        self.transmit(sent, wire);
+    }
+
     /// Tells the owner that a flow is open, or may have changed.
     pub(super) fn tell(&mut self, slot: usize) {
         let flow = &mut self.flows[slot];
         let id = FlowId { slot, serial: flow.serial };
         let open = !matches!(flow.state, State::Closed | State::Listen | State::SynSent | State::SynReceived);
+        if open && flow.deadline.is_some_and(|(_, reason)| reason == Reason::Connect) {
+            flow.deadline = None;
+        }
         if flow.half_open && (open || flow.state == State::Closed) {
             flow.half_open = false;
             self.half_open -= 1;
@@ -125,7 +197,7 @@ impl<S: Sink> Engine<S> {
 
     /// Answers a segment of a connection in TIME-WAIT: a repeated FIN is acknowledged again, a reset ignored
     /// (RFC 1337), and a SYN beyond what was received starts a new connection (RFC 9293 §3.10.7.4, RFC 6191).
-    fn meet_wait(&mut self, slot: usize, segment: &Segment, packet: &[u8], wire: &mut impl Wire) {
+    fn meet_wait(&mut self, slot: usize, segment: &Segment, packet: &mut [u8], wire: &mut impl Wire) {
         let Some(record) = self.waits.get(slot) else { return };
         let (before, marks) = (State::TimeWait, Default::default());
         self.recorder.received(self.now, record.serial, segment, before, before, marks);
@@ -136,7 +208,7 @@ impl<S: Sink> Engine<S> {
         if bare_syn && segment.seq.is_after(record.rcv_nxt) && self.listeners.contains_key(&record.tuple.0) {
             self.waits.remove(slot);
             self.places.remove(&record.tuple);
-            return self.meet_listener(record.tuple, segment, packet, wire);
+            return self.meet_listener(record.tuple, Some(record.snd_nxt), segment, packet, wire);
         }
         let empty = segment.len == 0 && !segment.flags.intersects(Flags::SYN | Flags::FIN);
         if empty {
@@ -145,7 +217,8 @@ impl<S: Sink> Engine<S> {
         if segment.flags.contains(Flags::FIN) {
             self.waits.restart(self.now, slot);
         }
-        let sent = forge::acknowledgment(record.tuple, record.snd_nxt, record.rcv_nxt, &mut self.out);
+        let answer = Empty { seq: record.snd_nxt, ack: record.rcv_nxt, flags: Flags::ACK, window: 0 };
+        let sent = answer.write(record.tuple.0, record.tuple.1, &mut self.out);
         if let Ok(answer) = Segment::parse(&self.out[..sent]) {
             self.recorder.sent(self.now, record.serial, &answer, before, before, marks);
         }
@@ -154,7 +227,7 @@ impl<S: Sink> Engine<S> {
 
     /// Lets smoltcp answer a segment that belongs to nothing (RFC 9293 §3.10.7.1).
     fn reset(&mut self, segment: &Segment, packet: &[u8], wire: &mut impl Wire) {
-        self.recorder.dropped(self.now, 0, segment, sockhop::trace::Drop::Unmatched);
+        self.recorder.dropped(self.now, 0, segment, Drop::Unmatched);
         if segment.flags.contains(Flags::RST) {
             return;
         }
@@ -189,10 +262,22 @@ impl<S: Sink> Engine<S> {
             return;
         }
         let flow: &mut Flow = &mut self.flows[slot];
-        if let Ok(segment) = Segment::parse(&self.out[..sent]) {
-            let marks = flow.tracker.sent(&segment).marks;
-            flow.octets.1 += u64::from(segment.len);
-            self.recorder.sent(self.now, flow.serial, &segment, flow.state, flow.state, marks);
+        let Ok(segment) = Segment::parse(&self.out[..sent]) else { return };
+        let marks = if self.recorder.enabled() {
+            let mut tracker = *flow.guard.tracker();
+            tracker.sent(&segment).marks
+        } else {
+            Marks::default()
+        };
+        flow.octets.1 += u64::from(segment.len);
+        let sent = flow.guard.egress(self.now, &mut self.out[..sent], &segment);
+        let (serial, state) = (flow.serial, flow.state);
+        self.confess(slot, true);
+        if sent > 0
+            && self.recorder.enabled()
+            && let Ok(wired) = Segment::parse(&self.out[..sent])
+        {
+            self.recorder.sent(self.now, serial, &wired, state, state, marks);
         }
         self.transmit(sent, wire);
     }
@@ -210,10 +295,21 @@ impl<S: Sink> Engine<S> {
         let (before, after) = (flow.state, State::from(flow.socket_ref().state()));
         if before != after {
             flow.state = after;
-            let (una, nxt): (Seq, Seq) = (flow.tracker.snd_una(), flow.tracker.rcv_nxt());
+            let tracker = flow.guard.tracker();
+            let (una, nxt): (Seq, Seq) = (tracker.snd_una() + flow.guard.offset(), tracker.rcv_nxt());
             self.recorder.state(self.now, flow.serial, before, cause, after, una, nxt);
         }
     }
+}
+
+/// Returns what is remarkable about a segment, before the guard has done anything about it.
+fn would_mark(flow: &Flow, segment: &Segment) -> Marks {
+    let mut tracker = *flow.guard.tracker();
+    let mut inner = *segment;
+    if segment.flags.contains(Flags::ACK) {
+        inner.ack = segment.ack - flow.guard.offset();
+    }
+    tracker.received(&inner).marks
 }
 
 /// Returns the cause that leads from one state to the other when this segment is received.

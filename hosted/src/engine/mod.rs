@@ -9,14 +9,14 @@
 //! one cause: a segment, a call of the owner's or a timer.
 //!
 //! ```text
-//! ingress: 1 parse ─► 2 find the flow ─► 3 tracker ─► 4 smoltcp ─► 5 compare states, record ─► 6 reply to the wire
-//! flush:   7 timers due ─► 8 owner's closes ─► 9 smoltcp's egress ─► 10 next timer ─► 11 flows that are over leave
+//! ingress: 1 parse, verify ─► 2 find the flow ─► 3 guard ─► 4 smoltcp ─► 5 compare states, record ─► 6 guard, wire
+//! flush:   7 timers due ─► 8 owner's closes, guard's timers ─► 9 smoltcp's egress, guard, wire ─► 10 next timer
+//!          ─► 11 flows that are over leave
 //! ```
 //!
 //! A SYN creates its socket on demand; a connection in TIME-WAIT has none, and is a record of the demultiplexer.
 
 mod flow;
-mod forge;
 mod ingress;
 mod port;
 mod rings;
@@ -37,7 +37,7 @@ use slab::Slab;
 use smoltcp::iface::{Config as InterfaceConfig, Interface, SocketSet};
 use smoltcp::wire::{HardwareAddress, IpCidr};
 use sockhop::stack::Socket;
-use sockhop::tcp::{Cause, State};
+use sockhop::tcp::{Cause, Guard, Rules, Seq, State, isn};
 use sockhop::time::{Instant, Reason};
 use sockhop::trace::{Recorder, Sink};
 use std::collections::{HashMap, VecDeque};
@@ -62,6 +62,22 @@ pub struct Config {
     pub two_msl: Duration,
     /// How many of each thing there may be.
     pub limits: Limits,
+    /// What of the guard is switched on; all of it outside of experiments.
+    pub guard: Rules,
+}
+
+impl Config {
+    /// Returns what a stack with these addresses, this packet size and this seed is told by default.
+    pub fn new(addresses: Vec<(IpAddr, u8)>, mtu: usize, seed: [u64; 2]) -> Self {
+        Self {
+            addresses,
+            mtu,
+            seed,
+            two_msl: Duration::from_secs(60),
+            limits: Limits::default(),
+            guard: Rules::ALL,
+        }
+    }
 }
 
 /// How many of each thing there may be.
@@ -75,13 +91,34 @@ pub struct Limits {
     pub time_wait: usize,
     /// Octets in rings.
     pub rings: usize,
+    /// The smallest ring and the largest, at most 65,535 octets.
+    pub ring: (usize, usize),
     /// Resets and ICMP answers a second, for packets that belong to nothing.
     pub answers: u32,
+    /// How long a peer may be silent although it was asked to say something.
+    pub silence: Duration,
+    /// How long a handshake that a peer began may stay unfinished.
+    pub handshake: Duration,
+    /// How long a connection that we open may take to stand.
+    pub connect: Duration,
+    /// How long a released connection may go without an octet being taken by its peer.
+    pub linger: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { flows: 16_384, half_open: 1_024, time_wait: 65_536, rings: 1 << 30, answers: 1_000 }
+        Self {
+            flows: 16_384,
+            half_open: 1_024,
+            time_wait: 65_536,
+            rings: 1 << 30,
+            ring: rings::RING,
+            answers: 1_000,
+            silence: Duration::from_secs(300),
+            handshake: Duration::from_secs(30),
+            connect: Duration::from_secs(120),
+            linger: Duration::from_secs(60),
+        }
     }
 }
 
@@ -126,6 +163,12 @@ pub struct Counters {
     pub packets_out: u64,
     /// Packets that were no packet of ours or not well-formed.
     pub malformed: u64,
+    /// Segments with a wrong checksum.
+    pub corrupt: u64,
+    /// Things the guard did.
+    pub guarded: u64,
+    /// Unfinished handshakes that made room for others.
+    pub evicted: u64,
     /// SYNs dropped because of a limit.
     pub refused: u64,
     /// Answers not given because of their limit.
@@ -185,6 +228,8 @@ pub struct Engine<S: Sink = ()> {
     events: VecDeque<Event>,
     budget: Budget,
     half_open: usize,
+    /// Unfinished handshakes, oldest first; some are over.
+    opening: VecDeque<FlowId>,
     serial: u32,
     port: u16,
     answers: Allowance,
@@ -201,11 +246,6 @@ impl<S: Sink> core::fmt::Debug for Engine<S> {
             .finish_non_exhaustive()
     }
 }
-
-/// How long a handshake may stay unfinished.
-const HALF_OPEN: Duration = Duration::from_secs(30);
-/// How long a released connection may take to close.
-const CLOSING: Duration = Duration::from_secs(60);
 
 impl<S: Sink> Engine<S> {
     /// Returns a stack that knows no connection and no listener.
@@ -227,8 +267,9 @@ impl<S: Sink> Engine<S> {
             dirty: Vec::new(),
             spare: Vec::new(),
             events: VecDeque::new(),
-            budget: Budget::new(config.limits.rings),
+            budget: Budget::new(config.limits.rings, config.limits.ring),
             half_open: 0,
+            opening: VecDeque::new(),
             serial: 0,
             port: u16::try_from(config.seed[0] % 16_384).unwrap_or(0),
             answers: Allowance::new(config.limits.answers),
@@ -256,9 +297,10 @@ impl<S: Sink> Engine<S> {
     pub fn connect(&mut self, now: Instant, local: SocketAddr, remote: SocketAddr) -> Option<FlowId> {
         self.now = now;
         let local = self.free_port(local, remote)?;
-        let slot = self.add(local, remote)?;
+        let slot = self.add(local, remote, None)?;
         let flow = &mut self.flows[slot];
         flow.owned = true;
+        flow.deadline = Some((now + self.config.limits.connect, Reason::Connect));
         if flow.socket().connect(self.tcp.context(), remote, local).is_err() {
             self.remove(slot);
             return None;
@@ -289,10 +331,11 @@ impl<S: Sink> Engine<S> {
         if self.find(flow).is_none() {
             return;
         }
-        let deadline = self.now + CLOSING;
+        let deadline = self.now + self.config.limits.linger;
         let flow_ref = &mut self.flows[flow.slot];
         flow_ref.owned = false;
         flow_ref.deadline = Some((deadline, Reason::Linger));
+        flow_ref.lingering = flow_ref.guard.tracker().snd_una();
         if flow_ref.wish == sockhop::stack::Wish::Keep {
             flow_ref.wish = sockhop::stack::Wish::Close;
         }
@@ -349,9 +392,9 @@ impl<S: Sink> Engine<S> {
         self.recorder.sink()
     }
 
-    /// Returns what the tracker knows of a connection.
+    /// Returns what the tracker knows of a connection, in smoltcp's numbers.
     pub fn tracker(&self, flow: FlowId) -> Option<sockhop::tcp::Tracker> {
-        self.find(flow).map(|flow| flow.tracker)
+        self.find(flow).map(|flow| *flow.guard.tracker())
     }
 
     /// Returns a connection's socket as smoltcp prints it, for tests to compare with.
@@ -387,13 +430,17 @@ impl<S: Sink> Engine<S> {
     }
 
     /// Makes a flow with rings, and a place for it.
-    fn add(&mut self, local: SocketAddr, remote: SocketAddr) -> Option<usize> {
+    ///
+    /// `after` is the last number of a connection with the same addresses that is in TIME-WAIT.
+    fn add(&mut self, local: SocketAddr, remote: SocketAddr, after: Option<Seq>) -> Option<usize> {
         if self.flows.len() >= self.config.limits.flows {
             return None;
         }
         let ring = self.budget.take()?;
         self.serial += 1;
-        let slot = self.flows.insert(Flow::new(self.serial, local, remote, ring));
+        let number = isn(&self.config.seed, local, remote, self.now, after);
+        let guard = Guard::with(number, self.config.guard);
+        let slot = self.flows.insert(Flow::new(self.serial, local, remote, ring, guard));
         self.places.insert((local, remote), Place::Flow(slot));
         Some(slot)
     }

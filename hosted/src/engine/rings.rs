@@ -1,9 +1,8 @@
 //! The octets that all rings together may hold.
 
-/// The largest receive ring: one octet more would let the advertised edge retract (no window scale is offered).
-pub(super) const LARGEST: usize = 65_535;
-/// The smallest ring worth a connection.
-const SMALLEST: usize = 4_096;
+/// The smallest and the largest ring: with one octet more no window without a scale would fit, and the edge that
+/// is advertised could retract.
+pub(super) const RING: (usize, usize) = (4_096, 65_535);
 /// The part of what is left that one flow may take.
 const SHARE: usize = 32;
 
@@ -12,21 +11,23 @@ const SHARE: usize = 32;
 pub(super) struct Budget {
     total: usize,
     used: usize,
+    ring: (usize, usize),
 }
 
 impl Budget {
-    pub(super) fn new(total: usize) -> Self {
-        Self { total, used: 0 }
+    pub(super) fn new(total: usize, (least, most): (usize, usize)) -> Self {
+        let most = most.clamp(1, RING.1);
+        Self { total, used: 0, ring: (least.clamp(1, most), most) }
     }
 
     /// Returns the size of each of a new flow's two rings, less as less is left; `None` when nothing is.
     pub(super) fn take(&mut self) -> Option<usize> {
         let left = self.total - self.used;
-        let mut size = LARGEST;
-        while size > SMALLEST && 2 * size * SHARE > left {
+        let (least, mut size) = self.ring;
+        while size > least && 2 * size * SHARE > left {
             size /= 2;
         }
-        let size = size.max(SMALLEST);
+        let size = size.max(least);
         if 2 * size > left {
             return None;
         }
@@ -51,14 +52,14 @@ mod tests {
 
     #[test]
     fn rings_shrink_as_the_budget_does_and_never_exceed_it() {
-        let mut budget = Budget::new(1 << 23);
+        let mut budget = Budget::new(1 << 23, RING);
         let mut sizes = vec![];
         while let Some(size) = budget.take() {
             sizes.push(size);
         }
-        assert_eq!(sizes[0], LARGEST);
+        assert_eq!(sizes[0], RING.1);
         assert!(sizes.is_sorted_by(|a, b| a >= b));
-        assert!(*sizes.last().unwrap() >= SMALLEST && budget.used() <= 1 << 23);
+        assert!(*sizes.last().unwrap() >= RING.0 && budget.used() <= 1 << 23);
         for size in sizes {
             budget.give(size);
         }

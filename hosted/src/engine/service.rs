@@ -1,13 +1,14 @@
 //! From a socket to the wire: steps 7 to 11 of the engine's round.
 
+use super::flow::Flow;
 use super::ingress::stack_time;
 use super::port::Port;
 use super::{Engine, Place, Wire};
 use core::panic::AssertUnwindSafe;
 use core::time::Duration;
 use sockhop::stack::Wish;
-use sockhop::tcp::{Cause, State};
-use sockhop::time::Instant;
+use sockhop::tcp::{Cause, EMPTY, Inject, Rule, State};
+use sockhop::time::{Instant, Reason};
 use sockhop::trace::Sink;
 use std::panic::catch_unwind;
 
@@ -48,8 +49,11 @@ impl<S: Sink> Engine<S> {
     fn serve(&mut self, slot: usize, wire: &mut impl Wire) {
         let flow = &mut self.flows[slot];
         let mut cause = if flow.wish == Wish::Abort { Cause::Abort } else { Cause::Close };
-        if flow.deadline.is_some_and(|(at, _)| at <= self.now) {
+        linger_on(flow, self.now, self.config.limits.linger);
+        let silent = silent_at(flow, self.config.limits.silence).is_some_and(|at| at <= self.now);
+        if silent || flow.deadline.is_some_and(|(at, _)| at <= self.now) {
             flow.deadline = None;
+            flow.expired = true;
             flow.wish = Wish::Abort;
             cause = Cause::Timeout;
             self.counters.expired += 1;
@@ -64,7 +68,7 @@ impl<S: Sink> Engine<S> {
         if !flow.owned && !flow.half_open {
             discard(flow.socket());
         }
-        if !self.egress(slot, wire) {
+        if !self.tick(slot, wire) || !self.egress(slot, wire) {
             return;
         }
         let flow = &self.flows[slot];
@@ -88,11 +92,32 @@ impl<S: Sink> Engine<S> {
         }
     }
 
+    /// Lets a flow's guard do what time demands; `false` if that cost the flow its life.
+    fn tick(&mut self, slot: usize, wire: &mut impl Wire) -> bool {
+        loop {
+            let flow = &mut self.flows[slot];
+            let queued = flow.queued();
+            let Some(inject) = flow.guard.tick(self.now, queued) else { return true };
+            match inject {
+                Inject::Wire(empty) => self.send_empty(slot, empty, wire),
+                Inject::Stack(empty) => {
+                    let mut packet = [0; EMPTY];
+                    let length = empty.write(flow.remote, flow.local, &mut packet);
+                    let Some(sent) = self.show(slot, &packet[..length]) else { return false };
+                    self.sent(slot, sent, wire);
+                }
+            }
+            self.confess(slot, true);
+        }
+    }
+
     /// Sends what a flow's socket has to send; `false` if that cost the flow its life.
     fn egress(&mut self, slot: usize, wire: &mut impl Wire) -> bool {
-        // smoltcp drops unread octets when its own TIME-WAIT expires, which only its egress notices.
+        // smoltcp drops unread octets and the end of stream when its own TIME-WAIT expires, which only its egress
+        // notices. All it has left to say there is the acknowledgment of the FIN.
         let flow = &self.flows[slot];
-        if flow.state == State::TimeWait && flow.unread() {
+        let kept = self.config.guard.contains(Rule::TimeWait) && !flow.guard.owes_acknowledgment();
+        if flow.state == State::TimeWait && kept {
             return true;
         }
         for _ in 0..TURN {
@@ -127,12 +152,15 @@ impl<S: Sink> Engine<S> {
             self.counters.panics += 1;
             return self.remove(slot);
         };
-        let idle = flow.state == State::TimeWait && flow.unread();
+        let idle = flow.state == State::TimeWait && self.config.guard.contains(Rule::TimeWait);
         let wanted = wanted.filter(|_| !idle).map(|at| {
             let at = Instant::from_micros(u64::try_from(at.total_micros()).unwrap_or(0));
             if at <= self.now { self.now + SOON } else { at }
         });
-        let first = [wanted, flow.deadline.map(|(at, _)| at)].into_iter().flatten().min();
+        let tick = flow.guard.tick_at(flow.queued()).map(|at| at.max(self.now + SOON));
+        linger_on(flow, self.now, self.config.limits.linger);
+        let silent = silent_at(flow, self.config.limits.silence);
+        let first = [wanted, tick, silent, flow.deadline.map(|(at, _)| at)].into_iter().flatten().min();
         flow.timer = self.timers.set(slot, first, flow.timer);
     }
 
@@ -140,7 +168,7 @@ impl<S: Sink> Engine<S> {
     fn retire(&mut self, slot: usize) {
         let flow = &self.flows[slot];
         let (tuple, serial) = ((flow.local, flow.remote), flow.serial);
-        let (snd_nxt, rcv_nxt) = (flow.tracker.snd_max(), flow.tracker.rcv_nxt());
+        let (snd_nxt, rcv_nxt) = (flow.guard.sent_up_to(), flow.guard.tracker().rcv_nxt());
         self.remove(slot);
         let place = self.waits.insert(self.now, tuple, serial, snd_nxt, rcv_nxt);
         self.places.insert(tuple, Place::Wait(place));
@@ -168,4 +196,27 @@ impl<S: Sink> Engine<S> {
 /// Reads and forgets what a released connection still receives, so that its peer's FIN can arrive.
 fn discard(socket: &mut smoltcp::socket::tcp::Socket<'_>) {
     while socket.recv_queue() > 0 && socket.recv(|octets| (octets.len(), ())).is_ok() {}
+}
+
+/// Gives a released connection more time when its peer has taken octets in the time it had.
+fn linger_on(flow: &mut Flow, now: Instant, linger: Duration) {
+    let una = flow.guard.tracker().snd_una();
+    if flow.lingering != una && flow.deadline.is_some_and(|(at, why)| at <= now && why == Reason::Linger) {
+        flow.lingering = una;
+        flow.deadline = Some((now + linger, Reason::Linger));
+    }
+}
+
+/// Returns when the peer of a connection that stands has been silent for too long.
+fn silent_at(flow: &Flow, silence: Duration) -> Option<Instant> {
+    let stands = matches!(
+        flow.state,
+        State::Established
+            | State::FinWait1
+            | State::FinWait2
+            | State::CloseWait
+            | State::Closing
+            | State::LastAck
+    );
+    stands.then(|| flow.guard.heard() + silence)
 }

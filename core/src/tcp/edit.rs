@@ -1,0 +1,240 @@
+//! Segments changed in place with their checksums kept right, and empty ones made (RFC 9293 §3.1, RFC 1624).
+
+use super::{Flags, Segment, Seq};
+use core::net::{IpAddr, SocketAddr};
+
+/// The octets of the longest packet that [`Empty::write`] makes: IPv6 and TCP headers.
+pub const EMPTY: usize = 60;
+
+/// Returns whether the checksum of a segment is right; the packet is one that [`Segment::parse`] takes.
+pub fn is_intact(packet: &[u8]) -> bool {
+    let (at, total) = bounds(packet);
+    packet.get(at..total).is_some_and(|tcp| fold(pseudo(packet, tcp.len()) + sum(tcp)) == 0xffff)
+}
+
+/// A segment without payload, as it is to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Empty {
+    /// Its number.
+    pub seq: Seq,
+    /// The number it acknowledges.
+    pub ack: Seq,
+    /// Its control bits.
+    pub flags: Flags,
+    /// Its window, unscaled.
+    pub window: u16,
+}
+
+impl Empty {
+    /// Returns the view of it, with addresses that say nothing.
+    pub(super) const fn segment(&self) -> Segment {
+        let nowhere = SocketAddr::new(IpAddr::V4(core::net::Ipv4Addr::UNSPECIFIED), 0);
+        Segment {
+            src: nowhere,
+            dst: nowhere,
+            seq: self.seq,
+            ack: self.ack,
+            flags: self.flags,
+            window: self.window,
+            len: 0,
+            header: 0,
+            mss: None,
+            scale: None,
+            sack: [None; 2],
+        }
+    }
+
+    /// Writes the packet with its headers and checksums into `out` and returns its length; 0 if it does not fit.
+    pub fn write(&self, from: SocketAddr, to: SocketAddr, out: &mut [u8]) -> usize {
+        let at = match (from.ip(), to.ip()) {
+            (IpAddr::V4(source), IpAddr::V4(target)) if out.len() >= 40 => {
+                let mut header = [0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+                header[12..16].copy_from_slice(&source.octets());
+                header[16..].copy_from_slice(&target.octets());
+                let check = !fold(sum(&header));
+                header[10..12].copy_from_slice(&check.to_be_bytes());
+                out[..20].copy_from_slice(&header);
+                20
+            }
+            (IpAddr::V6(source), IpAddr::V6(target)) if out.len() >= EMPTY => {
+                out[..8].copy_from_slice(&[0x60, 0, 0, 0, 0, 20, 6, 64]);
+                out[8..24].copy_from_slice(&source.octets());
+                out[24..40].copy_from_slice(&target.octets());
+                40
+            }
+            _ => return 0,
+        };
+        let tcp = &mut out[at..at + 20];
+        tcp[0..2].copy_from_slice(&from.port().to_be_bytes());
+        tcp[2..4].copy_from_slice(&to.port().to_be_bytes());
+        tcp[4..8].copy_from_slice(&self.seq.0.to_be_bytes());
+        tcp[8..12].copy_from_slice(&self.ack.0.to_be_bytes());
+        tcp[12..14].copy_from_slice(&[0x50, self.flags.0]);
+        tcp[14..16].copy_from_slice(&self.window.to_be_bytes());
+        tcp[16..20].fill(0);
+        seal(&mut out[..at + 20]);
+        at + 20
+    }
+}
+
+/// Makes the packet's headers say what `to` says where that differs from `from`, and returns its new length.
+///
+/// Numbers, window and control bits may differ, and the payload may be shorter.
+pub(super) fn rewrite(packet: &mut [u8], from: &Segment, to: &Segment) -> usize {
+    let (at, total) = bounds(packet);
+    let cut = from.len.saturating_sub(to.len) as usize;
+    if cut > 0 {
+        put_fields(packet, at, to, |_, _, _| {});
+        let total = shorten(packet, total - cut);
+        seal(&mut packet[..total]);
+        return total;
+    }
+    let mut check = u32::from(word(packet, at + 16));
+    put_fields(packet, at, to, |_, old, new| {
+        // RFC 1624 §3, equation 3; the complement is taken once, at the end.
+        check = u32::from(fold(u64::from(!check & 0xffff) + u64::from(!old) + u64::from(new)));
+        check = !check & 0xffff;
+    });
+    put(packet, at + 16, u16::try_from(check).unwrap_or(0));
+    total
+}
+
+/// Writes the fields that may differ, and tells each word that changes: where it is, what it was, what it is.
+fn put_fields(packet: &mut [u8], at: usize, to: &Segment, mut tell: impl FnMut(usize, u16, u16)) {
+    let high = |seq: Seq| u16::try_from(seq.0 >> 16).unwrap_or(0);
+    let low = |seq: Seq| u16::try_from(seq.0 & 0xffff).unwrap_or(0);
+    let flags = word(packet, at + 12) & 0xffe0 | u16::from(to.flags.0);
+    let words = [high(to.seq), low(to.seq), high(to.ack), low(to.ack), flags, to.window];
+    for (index, new) in words.into_iter().enumerate() {
+        let place = at + 4 + 2 * index;
+        let old = word(packet, place);
+        if old != new {
+            tell(place, old, new);
+            put(packet, place, new);
+        }
+    }
+}
+
+/// Writes the packet's new length into its IP header.
+fn shorten(packet: &mut [u8], total: usize) -> usize {
+    if packet[0] >> 4 == 4 {
+        put(packet, 2, u16::try_from(total).unwrap_or(u16::MAX));
+        put(packet, 10, 0);
+        let header = usize::from(packet[0] & 0x0f) * 4;
+        let check = !fold(sum(&packet[..header]));
+        put(packet, 10, check);
+    } else {
+        put(packet, 4, u16::try_from(total - 40).unwrap_or(u16::MAX));
+    }
+    total
+}
+
+/// Writes the checksum of a whole segment.
+fn seal(packet: &mut [u8]) {
+    let (at, total) = bounds(packet);
+    put(packet, at + 16, 0);
+    let check = !fold(pseudo(packet, total - at) + sum(&packet[at..total]));
+    put(packet, at + 16, check);
+}
+
+/// Returns where TCP begins and the packet ends.
+fn bounds(packet: &[u8]) -> (usize, usize) {
+    if packet[0] >> 4 == 4 {
+        (usize::from(packet[0] & 0x0f) * 4, usize::from(word(packet, 2)))
+    } else {
+        (40, 40 + usize::from(word(packet, 4)))
+    }
+}
+
+/// Returns the sum of the pseudo-header (RFC 9293 §3.1).
+fn pseudo(packet: &[u8], length: usize) -> u64 {
+    let addresses = if packet[0] >> 4 == 4 { &packet[12..20] } else { &packet[8..40] };
+    sum(addresses) + 6 + length as u64
+}
+
+/// Returns the sum of the octets as big-endian words, not folded yet.
+fn sum(octets: &[u8]) -> u64 {
+    // The sum of words is the same in either order of octets, but for a swap at the end (RFC 1071 §2).
+    let mut whole = octets.chunks_exact(4);
+    let mut total: u64 =
+        whole.by_ref().map(|four| u64::from(u32::from_ne_bytes([four[0], four[1], four[2], four[3]]))).sum();
+    let mut last = [0; 4];
+    let rest = whole.remainder();
+    last[..rest.len()].copy_from_slice(rest);
+    total += u64::from(u32::from_ne_bytes(last));
+    u64::from(u16::from_be_bytes(fold(total).to_ne_bytes()))
+}
+
+fn fold(mut total: u64) -> u16 {
+    while total > 0xffff {
+        total = (total >> 16) + (total & 0xffff);
+    }
+    u16::try_from(total).unwrap_or(0)
+}
+
+fn word(packet: &[u8], at: usize) -> u16 {
+    u16::from_be_bytes([packet[at], packet[at + 1]])
+}
+
+fn put(packet: &mut [u8], at: usize, value: u16) {
+    packet[at..at + 2].copy_from_slice(&value.to_be_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ends(six: bool) -> (SocketAddr, SocketAddr) {
+        let parse = |text: &str| text.parse().expect("an address");
+        if six {
+            (parse("[2001:db8::1]:1000"), parse("[2001:db8::2]:80"))
+        } else {
+            (parse("192.0.2.1:1000"), parse("192.0.2.2:80"))
+        }
+    }
+
+    /// A packet with 9 octets of payload.
+    fn packet(six: bool, room: &mut [u8; 80]) -> usize {
+        let (from, to) = ends(six);
+        let empty = Empty { seq: Seq(7), ack: Seq(0xffff_fff0), flags: Flags(0x19), window: 1_234 };
+        let length = empty.write(from, to, room) + 9;
+        room[length - 9..length].copy_from_slice(b"123456789");
+        shorten(room, length);
+        seal(&mut room[..length]);
+        length
+    }
+
+    #[test]
+    fn what_is_made_is_read_back_and_intact() {
+        for six in [false, true] {
+            let (mut room, (from, to)) = ([0; 80], ends(six));
+            let length = packet(six, &mut room);
+            assert!(is_intact(&room[..length]));
+            let segment = Segment::parse(&room[..length]).expect("it is whole");
+            assert_eq!((segment.src, segment.dst, segment.len), (from, to, 9));
+            room[length - 1] ^= 4;
+            assert!(!is_intact(&room[..length]));
+        }
+    }
+
+    #[test]
+    fn a_rewritten_segment_stays_intact() {
+        for (six, len) in [(false, 9), (true, 9), (false, 4), (true, 1), (false, 0)] {
+            let mut room = [0; 80];
+            let length = packet(six, &mut room);
+            let from = Segment::parse(&room[..length]).expect("it is whole");
+            let to = Segment {
+                seq: Seq(0xdead_beef),
+                ack: Seq(0),
+                flags: Flags::ACK,
+                window: 65_535,
+                len,
+                ..from
+            };
+            let shorter = rewrite(&mut room, &from, &to);
+            assert_eq!(shorter, length - (9 - len as usize));
+            assert!(is_intact(&room[..shorter]));
+            assert_eq!(Segment::parse(&room[..shorter]), Ok(to));
+        }
+    }
+}
