@@ -43,18 +43,17 @@ pub enum Wish {
 impl Wish {
     /// Carries the wish out as soon as that is safe, and returns whether the socket was told just now.
     ///
-    /// A close waits in SYN-RECEIVED until the connection is open, since smoltcp 0.14 never sends a FIN that is
-    /// asked for there; in CLOSE-WAIT it waits for an empty send queue, since smoltcp ignores window updates in
+    /// A close waits in SYN-SENT and SYN-RECEIVED until the connection is open: in the one there is an answer to be
+    /// heard yet, in the other smoltcp 0.14 never sends the FIN; in CLOSE-WAIT it waits for an empty send queue, since smoltcp ignores window updates in
     /// LAST-ACK.
     pub fn settle(&mut self, socket: &mut tcp::Socket<'_>) -> bool {
         let ready = match self {
             Self::Keep => false,
             Self::Abort => true,
             Self::Close => match socket.state() {
-                tcp::State::SynReceived => false,
+                tcp::State::SynSent | tcp::State::SynReceived => false,
                 tcp::State::CloseWait => socket.send_queue() == 0,
                 tcp::State::Listen
-                | tcp::State::SynSent
                 | tcp::State::Established
                 | tcp::State::FinWait1
                 | tcp::State::FinWait2

@@ -9,4 +9,5 @@ pub mod os;
 pub mod proxy;
 pub mod resolve;
 pub mod runtime;
+pub mod sim;
 pub mod tun;

@@ -148,9 +148,8 @@ impl Pipe {
     }
 
     fn is_lost(&mut self, number: u64, length: usize) -> bool {
-        let narrow = self.path.narrow.is_some_and(|(from, most)| {
-            self.now >= Instant::ZERO + from && length > most
-        });
+        let narrow =
+            self.path.narrow.is_some_and(|(from, most)| self.now >= Instant::ZERO + from && length > most);
         self.path.lose.contains(&number)
             || self.within(&self.path.cuts).is_some()
             || narrow

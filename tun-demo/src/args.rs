@@ -4,6 +4,8 @@ use crate::exit;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
+use sockhop_hosted::sim::Profile;
+use std::path::PathBuf;
 
 /// A SOCKS proxy on a userspace TCP stack that lets you watch TCP work.
 #[derive(Debug, Parser)]
@@ -34,6 +36,13 @@ pub(crate) enum Command {
   tun-demo lab window         watch a window close and open again
   tun-demo lab loss --whole   every segment, nothing folded")]
     Lab(Lab),
+    /// Replay a simulated connection on a bad link from its seed, or count what becomes of many
+    #[command(after_help = "Examples:
+  tun-demo sim --seed 7 --profile hostile                   one connection, drawn
+  tun-demo sim --seed 7 --profile hostile --guard none      the same with smoltcp as it comes
+  tun-demo sim --seed 7 --guard none --shrink               the smallest scenario that still fails
+  tun-demo sim --count 4000 --profile faults                how many of 4000 fail")]
+    Sim(Sim),
     /// Say what is missing to run, and what mends it
     #[command(after_help = "Examples:\n  tun-demo doctor && sudo tun-demo socks5")]
     Doctor,
@@ -124,6 +133,60 @@ pub(crate) struct Lab {
     /// The seed of ports, sequence numbers and chance
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Sim {
+    /// The first seed
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+
+    /// How bad things get: mild, hostile or faults
+    #[arg(long, default_value = "hostile")]
+    pub(crate) profile: Profile,
+
+    /// Which ends have a guard
+    #[arg(long, default_value = "both")]
+    pub(crate) guard: Guarded,
+
+    /// Play so many seeds and count, drawing none
+    #[arg(long, value_name = "N", conflicts_with_all = ["shrink", "trace", "whole"])]
+    pub(crate) count: Option<u64>,
+
+    /// Leave things out of a failing scenario for as long as it fails
+    #[arg(long)]
+    pub(crate) shrink: bool,
+
+    /// Draw every segment, folding nothing
+    #[arg(long)]
+    pub(crate) whole: bool,
+
+    /// Write the events of both ends to a file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trace: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Guarded {
+    /// Both ends
+    Both,
+    /// The end that opens the connection
+    Opener,
+    /// The end that listens
+    Listener,
+    /// No end
+    None,
+}
+
+impl core::fmt::Display for Guarded {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Both => "at both ends",
+            Self::Opener => "at the opener",
+            Self::Listener => "at the listener",
+            Self::None => "none",
+        })
+    }
 }
 
 fn split<A: core::str::FromStr>(text: &str, most: u8) -> Result<(A, u8), String> {

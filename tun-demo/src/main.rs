@@ -4,6 +4,7 @@ mod args;
 mod doctor;
 mod exit;
 mod lab;
+mod sim;
 mod socks5;
 mod states;
 
@@ -37,6 +38,7 @@ fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Socks5(options) => socks5::run(options, &mut out),
         Command::Lab(options) => lab::run(options, &mut out),
+        Command::Sim(options) => sim::play(options, &mut out),
         Command::Doctor => doctor::run(&mut out),
         Command::States => Ok(states::print(&mut out)?),
         Command::Completions { shell } => {

@@ -369,7 +369,8 @@ impl Guard {
         }
         let before = self.tracker.state();
         self.tracker.received(inner);
-        if before == State::SynReceived {
+        let answers = inner.flags.contains(Flags::ACK) && !inner.flags.contains(Flags::SYN);
+        if before == State::SynReceived && answers {
             self.edge = self.edge.max(inner.ack + (u32::from(inner.window) << self.tracker.their_shift()));
         }
         if self.tracker.snd_una() != una || self.edge != edge {
@@ -387,6 +388,12 @@ impl Guard {
         if segment.flags.contains(Flags::SYN) {
             self.open(segment, before);
         } else if segment.flags.contains(Flags::RST) {
+            if before == State::SynSent && segment.ack.0 == 0 && self.has(Rule::Seq) {
+                // smoltcp resets a peer that it has never heard; RFC 9293 §3.10.5 sends nothing.
+                self.tracker.sent(segment);
+                self.act(Rule::Seq);
+                return 0;
+            }
             self.tracker.sent(segment);
             let synchronized = !matches!(before, State::Closed | State::Listen | State::SynSent);
             if synchronized && self.has(Rule::Seq) {

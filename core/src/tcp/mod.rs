@@ -4,6 +4,7 @@
 mod edit;
 mod guard;
 mod isn;
+mod legality;
 mod rule;
 mod segment;
 mod seq;
@@ -13,6 +14,7 @@ mod tracker;
 pub use edit::{EMPTY, Empty, is_intact};
 pub use guard::{Guard, Inject, Verdict};
 pub use isn::isn;
+pub use legality::{Law, Legality, Violation};
 pub use rule::{Rule, Rules};
 pub use segment::{Flags, Malformed, Segment};
 pub use seq::Seq;

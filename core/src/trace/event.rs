@@ -80,6 +80,15 @@ pub enum View {
         /// What is remarkable about it.
         marks: Marks,
     },
+    /// What the SYN that was sent or received last says beside its header.
+    Options {
+        /// Whether we sent it.
+        sent: bool,
+        /// The largest segment its sender takes.
+        mss: Option<u16>,
+        /// The shift of its sender's windows.
+        scale: Option<u8>,
+    },
     /// A segment was received that reached no connection.
     Dropped {
         /// Why.
@@ -137,6 +146,7 @@ const REMOTE: u8 = 0x03;
 const LOST: u8 = 0x05;
 const SENT: u8 = 0x10;
 const RECEIVED: u8 = 0x11;
+const OPTIONS: u8 = 0x13;
 const DROPPED: u8 = 0x14;
 const GUARDED: u8 = 0x15;
 const STATE: u8 = 0x20;
@@ -186,6 +196,20 @@ impl Event {
                 let rest = (states.0 as u32) << 28 | (states.1 as u32) << 24 | marks.0 as u32;
                 Self::new(if sent { SENT } else { RECEIVED }, flags.0, [seq.0, ack.0, sizes, rest])
             }
+            View::Options { sent, mss, scale } => {
+                let bits = sent as u8 | (mss.is_some() as u8) << 1 | (scale.is_some() as u8) << 2;
+                let (mss, scale) = (
+                    match mss {
+                        Some(mss) => mss as u32,
+                        None => 0,
+                    },
+                    match scale {
+                        Some(scale) => scale as u32,
+                        None => 0,
+                    },
+                );
+                Self::new(OPTIONS, bits, [mss << 16 | scale << 8, 0, 0, 0])
+            }
             View::Dropped { why, seq, len } => Self::new(DROPPED, why, [seq.0, 0, len, 0]),
             View::State { from, cause, to, una, rcv_nxt } => {
                 Self::new(STATE, cause as u8, [(from as u32) << 4 | to as u32, 0, una.0, rcv_nxt.0])
@@ -229,6 +253,11 @@ impl Event {
                 window: p2 as u16,
                 states: (bits(28)?, bits(24)?),
                 marks: Marks(p3 as u16),
+            },
+            OPTIONS => View::Options {
+                sent: self.sub & 1 != 0,
+                mss: (self.sub & 2 != 0).then_some((p0 >> 16) as u16),
+                scale: (self.sub & 4 != 0).then_some((p0 >> 8) as u8),
             },
             DROPPED => View::Dropped { why: self.sub, seq: Seq(p0), len: p2 },
             STATE => View::State {

@@ -83,6 +83,7 @@ impl Line<'_> {
             | View::Address { .. }
             | View::Lost { .. }
             | View::Dropped { .. }
+            | View::Options { .. }
             | View::Guarded { .. }
             | View::App { .. }
             | View::Ended { .. } => None,
@@ -125,6 +126,7 @@ impl fmt::Display for Line<'_> {
             View::Dropped { seq, len, .. } => {
                 write!(f, "{time:>10}       ✗ a segment of no connection, seq {seq}, {len} B")
             }
+            View::Options { .. } => Ok(()),
             View::Guarded { rule, .. } => write!(f, "{time:>10} #{flow:<4} │ guard: {rule}"),
             View::App { .. } => write!(f, "{time:>10} #{flow:<4} │ {}", AppLine(self.0)),
         }

@@ -1,7 +1,7 @@
 //! Gives events their serial and hands them to a sink.
 
 use super::{Drop, Event, View};
-use crate::tcp::{Cause, Marks, Segment, Seq, State};
+use crate::tcp::{Cause, Flags, Marks, Segment, Seq, State};
 use crate::time::Instant;
 use core::net::SocketAddr;
 
@@ -96,6 +96,7 @@ impl<S: Sink> Recorder<S> {
     pub fn sent(&mut self, now: Instant, flow: u32, segment: &Segment, from: State, to: State, marks: Marks) {
         if self.sink.enabled() {
             self.record(now, flow, View::segment(true, segment, (from, to), marks));
+            self.options(now, flow, true, segment);
         }
     }
 
@@ -111,6 +112,13 @@ impl<S: Sink> Recorder<S> {
     ) {
         if self.sink.enabled() {
             self.record(now, flow, View::segment(false, segment, (from, to), marks));
+            self.options(now, flow, false, segment);
+        }
+    }
+
+    fn options(&mut self, now: Instant, flow: u32, sent: bool, segment: &Segment) {
+        if segment.flags.contains(Flags::SYN) {
+            self.record(now, flow, View::Options { sent, mss: segment.mss, scale: segment.scale });
         }
     }
 

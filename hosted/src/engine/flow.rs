@@ -37,6 +37,8 @@ pub(super) struct Flow {
     pub(super) timer: Option<Instant>,
     /// When the engine gives it up, and why.
     pub(super) deadline: Option<(Instant, Reason)>,
+    /// Whether its owner was told that it is closed.
+    pub(super) over: bool,
     /// SND.UNA when the deadline of a released flow was set.
     pub(super) lingering: Seq,
     /// Whether a deadline ended it, so that its owner hears of no reset.
@@ -71,6 +73,7 @@ impl Flow {
             dirty: false,
             timer: None,
             deadline: None,
+            over: false,
             lingering: Seq(0),
             expired: false,
             ring,

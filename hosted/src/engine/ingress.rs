@@ -217,7 +217,8 @@ impl<S: Sink> Engine<S> {
         if segment.flags.contains(Flags::FIN) {
             self.waits.restart(self.now, slot);
         }
-        let answer = Empty { seq: record.snd_nxt, ack: record.rcv_nxt, flags: Flags::ACK, window: 0 };
+        let (seq, ack, window) = (record.snd_nxt, record.rcv_nxt, record.window);
+        let answer = Empty { seq, ack, flags: Flags::ACK, window };
         let sent = answer.write(record.tuple.0, record.tuple.1, &mut self.out);
         if let Ok(answer) = Segment::parse(&self.out[..sent]) {
             self.recorder.sent(self.now, record.serial, &answer, before, before, marks);

@@ -36,7 +36,7 @@ use siphasher::sip::SipHasher13;
 use slab::Slab;
 use smoltcp::iface::{Config as InterfaceConfig, Interface, SocketSet};
 use smoltcp::wire::{HardwareAddress, IpCidr};
-use sockhop::stack::Socket;
+use sockhop::stack::{Socket, Wish};
 use sockhop::tcp::{Cause, Guard, Rules, Seq, State, isn};
 use sockhop::time::{Instant, Reason};
 use sockhop::trace::{Recorder, Sink};
@@ -336,8 +336,9 @@ impl<S: Sink> Engine<S> {
         flow_ref.owned = false;
         flow_ref.deadline = Some((deadline, Reason::Linger));
         flow_ref.lingering = flow_ref.guard.tracker().snd_una();
-        if flow_ref.wish == sockhop::stack::Wish::Keep {
-            flow_ref.wish = sockhop::stack::Wish::Close;
+        if flow_ref.wish == Wish::Keep {
+            let unheard = flow_ref.state == State::SynSent;
+            flow_ref.wish = if unheard { Wish::Abort } else { Wish::Close };
         }
         self.mark(flow.slot);
     }

@@ -3,6 +3,7 @@
 use super::flow::Flow;
 use super::ingress::stack_time;
 use super::port::Port;
+use super::wait::Record;
 use super::{Engine, Place, Wire};
 use core::panic::AssertUnwindSafe;
 use core::time::Duration;
@@ -76,7 +77,10 @@ impl<S: Sink> Engine<S> {
             State::Closed if !flow.owned => self.remove(slot),
             State::Closed => {
                 self.forget_place(slot);
-                self.tell(slot);
+                let flow = &mut self.flows[slot];
+                if !core::mem::replace(&mut flow.over, true) {
+                    self.tell(slot);
+                }
             }
             State::TimeWait if !flow.owned => self.retire(slot),
             State::TimeWait
@@ -167,10 +171,18 @@ impl<S: Sink> Engine<S> {
     /// Turns a flow in TIME-WAIT into a record.
     fn retire(&mut self, slot: usize) {
         let flow = &self.flows[slot];
-        let (tuple, serial) = ((flow.local, flow.remote), flow.serial);
-        let (snd_nxt, rcv_nxt) = (flow.guard.sent_up_to(), flow.guard.tracker().rcv_nxt());
+        let (tuple, tracker) = ((flow.local, flow.remote), flow.guard.tracker());
+        let window = tracker.rcv_wnd() >> tracker.our_shift();
+        let record = Record {
+            tuple,
+            serial: flow.serial,
+            snd_nxt: flow.guard.sent_up_to(),
+            rcv_nxt: tracker.rcv_nxt(),
+            window: u16::try_from(window).unwrap_or(u16::MAX),
+            expires: self.now,
+        };
         self.remove(slot);
-        let place = self.waits.insert(self.now, tuple, serial, snd_nxt, rcv_nxt);
+        let place = self.waits.insert(self.now, record);
         self.places.insert(tuple, Place::Wait(place));
     }
 

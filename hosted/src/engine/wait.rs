@@ -19,7 +19,10 @@ pub(super) struct Record {
     pub(super) snd_nxt: Seq,
     /// RCV.NXT, one past the peer's FIN.
     pub(super) rcv_nxt: Seq,
-    expires: Instant,
+    /// The window last advertised.
+    pub(super) window: u16,
+    /// When it may go; set by the table.
+    pub(super) expires: Instant,
 }
 
 /// The records, oldest first.
@@ -44,17 +47,11 @@ impl Waits {
         self.records.get(slot).copied()
     }
 
-    /// Keeps a record for 2MSL and returns its slot; `full` tells that the oldest has to leave first.
-    pub(super) fn insert(
-        &mut self,
-        now: Instant,
-        tuple: Tuple,
-        serial: u32,
-        snd_nxt: Seq,
-        rcv_nxt: Seq,
-    ) -> usize {
-        let expires = now + self.two_msl;
-        let slot = self.records.insert(Record { tuple, serial, snd_nxt, rcv_nxt, expires });
+    /// Keeps a record for 2MSL from now and returns its slot.
+    pub(super) fn insert(&mut self, now: Instant, mut record: Record) -> usize {
+        record.expires = now + self.two_msl;
+        let (expires, serial) = (record.expires, record.serial);
+        let slot = self.records.insert(record);
         self.queue.push_back((expires, slot, serial));
         slot
     }
