@@ -6,9 +6,14 @@ use core::net::{IpAddr, SocketAddr};
 /// The octets of the longest packet that [`Empty::write`] makes: IPv6 and TCP headers.
 pub const EMPTY: usize = 60;
 
-/// Returns whether the checksum of a segment is right; the packet is one that [`Segment::parse`] takes.
+/// Returns whether the checksums of a segment and of its IPv4 header are right.
+///
+/// The packet is one that [`Segment::parse`] takes.
 pub fn is_intact(packet: &[u8]) -> bool {
     let (at, total) = bounds(packet);
+    if packet[0] >> 4 == 4 && fold(sum(&packet[..at])) != 0xffff {
+        return false;
+    }
     packet.get(at..total).is_some_and(|tcp| fold(pseudo(packet, tcp.len()) + sum(tcp)) == 0xffff)
 }
 

@@ -15,7 +15,7 @@
 //! numbers of [`isn`](super::isn()). Inside of the guard everything is in smoltcp's numbers.
 
 use super::edit::{Empty, rewrite};
-use super::{Flags, Rule, Rules, Segment, Seq, State, Tracker};
+use super::{Flags, Marks, Rule, Rules, Segment, Seq, State, Tracker};
 use crate::time::Instant;
 use core::time::Duration;
 
@@ -412,14 +412,18 @@ impl Guard {
             }
         } else {
             self.trim(&mut out);
-            self.tracker.sent(segment);
+            let probe = self.tracker.sent(segment).marks.contains(Marks::PROBE);
+            if probe && self.has(Rule::Trim) {
+                // smoltcp forgets the window of a probe, and would refuse what it lets the peer send.
+                out.window = self.acknowledgment(out.seq).window.min(segment.window);
+            }
             if out.seg_len() > 0 {
                 self.max = self.max.max(out.end());
                 self.mark = now;
             }
         }
         if segment.flags.contains(Flags::ACK) && !segment.flags.contains(Flags::RST) {
-            self.acknowledged(now, (segment.ack, segment.window));
+            self.acknowledged(now, (segment.ack, out.window));
         }
         out.seq = out.seq + self.offset;
         if out == *segment {
@@ -457,9 +461,11 @@ impl Guard {
         let slack = (1_i32 << self.tracker.their_shift()) - 1;
         if room < 0 {
             (out.seq, out.len, out.flags) = (self.tracker.snd_una() - 1, 0, bare);
-        } else if len > room {
+        } else if len > room.max(1) {
             // One octet beyond a closed window is a probe (RFC 9293 §3.8.6.1).
             (out.len, out.flags) = (room.unsigned_abs().max(1), bare);
+        } else if len > room && out.flags.contains(Flags::FIN) {
+            out.flags = bare;
         } else if out.flags.contains(Flags::FIN) && len > 0 && slack > 0 && room - len <= slack {
             // A peer with a shift may take as much back as its shift hides.
             out.flags = bare;

@@ -314,7 +314,7 @@ fn would_mark(flow: &Flow, segment: &Segment) -> Marks {
 }
 
 /// Returns the cause that leads from one state to the other when this segment is received.
-fn cause(from: State, to: State, segment: &Segment) -> Cause {
+pub(super) fn cause(from: State, to: State, segment: &Segment) -> Cause {
     if segment.flags.contains(Flags::RST) {
         return Cause::Rst;
     }

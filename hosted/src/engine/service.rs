@@ -1,14 +1,14 @@
 //! From a socket to the wire: steps 7 to 11 of the engine's round.
 
 use super::flow::Flow;
-use super::ingress::stack_time;
+use super::ingress::{cause, stack_time};
 use super::port::Port;
 use super::wait::Record;
 use super::{Engine, Place, Wire};
 use core::panic::AssertUnwindSafe;
 use core::time::Duration;
 use sockhop::stack::Wish;
-use sockhop::tcp::{Cause, EMPTY, Inject, Rule, State};
+use sockhop::tcp::{Cause, EMPTY, Inject, Rule, Segment, State};
 use sockhop::time::{Instant, Reason};
 use sockhop::trace::Sink;
 use std::panic::catch_unwind;
@@ -107,7 +107,12 @@ impl<S: Sink> Engine<S> {
                 Inject::Stack(empty) => {
                     let mut packet = [0; EMPTY];
                     let length = empty.write(flow.remote, flow.local, &mut packet);
+                    let before = self.flows[slot].state;
                     let Some(sent) = self.show(slot, &packet[..length]) else { return false };
+                    let after = State::from(self.flows[slot].socket_ref().state());
+                    if let (true, Ok(segment)) = (before != after, Segment::parse(&packet[..length])) {
+                        self.note(slot, cause(before, after, &segment));
+                    }
                     self.sent(slot, sent, wire);
                 }
             }
