@@ -5,6 +5,9 @@ use core::fmt;
 use core::str::FromStr;
 use core::time::Duration;
 
+/// What a slow reader may take.
+const HOUR: Duration = Duration::from_secs(3_600);
+
 /// How bad things get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Profile {
@@ -78,6 +81,15 @@ pub struct Host {
     pub reboots: Option<Duration>,
 }
 
+impl Host {
+    /// Lets a slow reader read so much at once that it is through with `octets` in less than an hour.
+    fn hurry(&mut self, octets: u64) {
+        let most = HOUR.as_millis() / self.every.as_millis().max(1);
+        let least = u128::from(octets) / most.max(1) + 1;
+        self.reads = self.reads.max(usize::try_from(least).unwrap_or(usize::MAX));
+    }
+}
+
 /// Everything that happens in one simulation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
@@ -124,6 +136,8 @@ impl Plan {
             // Somebody has to be first.
             plan.b.closing = Closing::AfterSending;
         }
+        plan.a.hurry(plan.b.sends);
+        plan.b.hurry(plan.a.sends);
         plan
     }
 }
