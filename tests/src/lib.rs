@@ -1,5 +1,7 @@
 //! Properties of sockhop's machines, shared by stable tests and fuzz targets.
 
 pub mod netns;
+pub mod oracle;
 pub mod properties;
 pub mod script;
+pub mod stack;

@@ -5,6 +5,16 @@ use sockhop::machine::Machine;
 use sockhop::socks5::{Client, ClientEvent, Error, Event, Login, Refusal, Server, State};
 use sockhop::wire::{Host, Target};
 
+/// Returns the committed inputs of a fuzz target.
+///
+/// # Panics
+/// The repository is not whole.
+pub fn corpus(target: &str) -> Vec<Vec<u8>> {
+    let folder = format!("{}/../fuzz/corpus/{target}", env!("CARGO_MANIFEST_DIR"));
+    let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{folder}: {error}"));
+    entries.map(|entry| std::fs::read(entry.expect("readable").path()).expect("readable")).collect()
+}
+
 /// What a server told its owner and its peer, and what it took.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Transcript {

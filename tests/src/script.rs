@@ -5,9 +5,10 @@ use core::time::Duration;
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{IpAddress, IpProtocol, IpRepr, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber};
 use sockhop::relay::{Ring, Stream};
-use sockhop::tcp::{Flags, Rules, Segment, Seq, State};
+use sockhop::tcp::{Flags, Malformed, Rules, Segment, Seq, State};
 use sockhop::time::Instant;
 use sockhop_hosted::engine::{Config, Engine, Event, FlowId, Wire};
+use sockhop_hosted::lab::Tape;
 
 /// The number of the peer's SYN.
 pub const PEER: u32 = 1_000;
@@ -18,8 +19,14 @@ struct Sent(Vec<Segment>);
 
 impl Wire for Sent {
     fn transmit(&mut self, packet: &[u8]) {
-        assert!(sockhop::tcp::is_intact(packet), "what the engine sends has the right checksum");
-        self.0.push(Segment::parse(packet).expect("the engine sends whole segments"));
+        match Segment::parse(packet) {
+            Ok(segment) => {
+                assert!(sockhop::tcp::is_intact(packet), "what the engine sends has the right checksum");
+                self.0.push(segment);
+            }
+            Err(Malformed::Protocol(_)) => {}
+            Err(error) => panic!("the engine sends whole segments: {error}"),
+        }
     }
 }
 
@@ -27,7 +34,7 @@ impl Wire for Sent {
 #[derive(Debug)]
 pub struct Script {
     /// The engine.
-    pub engine: Engine,
+    pub engine: Engine<Tape>,
     /// The peer's connection, once it stands.
     pub flow: Option<FlowId>,
     /// The engine's initial number.
@@ -57,7 +64,7 @@ impl Script {
         let mut config = Config::new(vec![(ends.0.ip(), 24)], 1_500, [7, 8]);
         config.guard = rules;
         config.limits.ring = (ring, ring);
-        let mut engine = Engine::new(config, ());
+        let mut engine = Engine::new(config, Tape::default());
         engine.listen(ends.0, 0);
         Self {
             engine,
@@ -80,6 +87,12 @@ impl Script {
 
     /// Sends a segment of the peer's; numbers count from both SYNs.
     pub fn send(&mut self, seq: i64, ack: Option<i64>, flags: Flags, window: u16, payload: &[u8]) {
+        let mut packet = self.packet(seq, ack, flags, window, payload);
+        self.deliver(&mut packet);
+    }
+
+    /// Returns a segment of the peer's as a packet.
+    pub fn packet(&self, seq: i64, ack: Option<i64>, flags: Flags, window: u16, payload: &[u8]) -> Vec<u8> {
         let number = |origin: u32, at: i64| TcpSeqNumber(origin.wrapping_add(at as u32).cast_signed());
         let control = match flags.0 & 0x07 {
             1 => TcpControl::Fin,
@@ -109,7 +122,7 @@ impl Script {
         ip.emit(&mut packet[..], &checksums);
         let header = ip.header_len();
         tcp.emit(&mut TcpPacket::new_unchecked(&mut packet[header..]), &source, &target, &checksums);
-        self.deliver(&mut packet);
+        packet
     }
 
     /// Sends any packet.
@@ -154,10 +167,24 @@ impl Script {
         self.settle();
     }
 
+    /// Writes so many octets, or as many as there is room for.
+    pub fn offer(&mut self, mut octets: usize) {
+        if let Some(mut socket) = self.flow.and_then(|flow| self.engine.stream(flow)) {
+            while octets > 0 {
+                match socket.with_space(|space| (space.len().min(octets), space.len().min(octets))) {
+                    Ok(count) => octets -= count,
+                    Err(_) => break,
+                }
+            }
+        }
+        self.settle();
+    }
+
     /// Closes the connection's sending half.
     pub fn close(&mut self) {
-        let flow = self.flow.expect("the connection stands");
-        self.engine.stream(flow).expect("it is there").close();
+        if let Some(mut socket) = self.flow.and_then(|flow| self.engine.stream(flow)) {
+            socket.close();
+        }
         self.settle();
     }
 

@@ -395,8 +395,9 @@ impl Guard {
                 return 0;
             }
             self.tracker.sent(segment);
+            // One without an ACK answers a segment of nobody's with that segment's own number.
             let synchronized = !matches!(before, State::Closed | State::Listen | State::SynSent);
-            if synchronized && self.has(Rule::Seq) {
+            if synchronized && segment.flags.contains(Flags::ACK) && self.has(Rule::Seq) {
                 out.seq = self.next_seq();
             }
         } else if segment.seg_len() == 0 {

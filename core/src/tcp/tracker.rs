@@ -190,7 +190,10 @@ impl Tracker {
         let mut marks = Marks::default();
         let flags = segment.flags;
         if flags.contains(Flags::RST) {
-            self.state = State::Closed;
+            // Without an ACK it answers a segment of nobody's (RFC 9293 §3.10.7.1); the connection goes on.
+            if flags.contains(Flags::ACK) {
+                self.state = State::Closed;
+            }
             return self.noted(marks, before, Cause::Abort);
         }
         if flags.contains(Flags::SYN) {

@@ -8,7 +8,7 @@ use sockhop::socks5;
 use sockhop::time::Reason;
 
 /// Why a session ended.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
     /// Both sides sent their FIN, and everything was carried.
     Complete,

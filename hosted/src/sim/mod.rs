@@ -8,5 +8,5 @@ mod run;
 mod shrink;
 
 pub use plan::{Closing, Host, Plan, Profile};
-pub use run::{Outcome, Verdict, first_violation, path, run, run_watched};
+pub use run::{Outcome, Verdict, first_violation, path, run, run_watched, violations};
 pub use shrink::shrink;

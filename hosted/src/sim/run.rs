@@ -457,8 +457,13 @@ fn engine(plan: &Plan, guard: Rules, opens: bool, life: u64) -> Engine<Tape> {
 
 /// Returns the first event at an end that breaks a rule of RFC 9293, whichever connection it belongs to.
 pub fn first_violation(tape: &Tape) -> Option<Violation> {
+    violations(tape).next()
+}
+
+/// Returns every event at an end that breaks a rule of RFC 9293.
+pub fn violations(tape: &Tape) -> impl Iterator<Item = Violation> + '_ {
     let mut connections = HashMap::new();
-    tape.0.iter().filter(|event| event.flow() != 0).find_map(|event| {
+    tape.0.iter().filter(|event| event.flow() != 0).filter_map(move |event| {
         let legality = connections.entry(event.flow()).or_insert_with(|| Legality::new(TWO_MSL));
         legality.see(event)
     })
