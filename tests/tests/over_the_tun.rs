@@ -191,3 +191,33 @@ fn a_reader_that_stops_closes_the_window_back_to_the_origin_and_then_hears_every
     assert!(proxy.until("complete").contains("down 67108864 B"));
     std::fs::remove_file(&fifo).expect("it was made above");
 }
+
+#[test]
+fn every_transfer_gets_through_a_tun_that_loses_a_tenth_both_ways() {
+    let name = "every_transfer_gets_through_a_tun_that_loses_a_tenth_both_ways";
+    if !possible(name, &["nft", "nc", "sha256sum"]) {
+        return;
+    }
+    let namespace = Namespace::new();
+    let _origin = namespace.origin("127.0.0.1:8000", "echo");
+    let proxy = namespace.proxy(&["--tun", "lossy0", "--mtu", "1500"]);
+    namespace.shell("nft add table inet loss");
+    for (hook, name) in [("output", "oifname"), ("input", "iifname")] {
+        namespace
+            .shell(&format!("nft 'add chain inet loss {hook} {{ type filter hook {hook} priority 0; }}'"));
+        namespace
+            .shell(&format!("nft add rule inet loss {hook} {name} lossy0 numgen random mod 10 == 0 drop"));
+    }
+    let rules = namespace.shell("nft list ruleset");
+    assert_eq!(rules.matches("numgen random mod 10 0 drop").count(), 2, "the rules are in force: {rules}");
+    let blob = "seq 1 60000 | head -c 60000";
+    let sent = namespace.shell(&format!("{blob} | sha256sum"));
+    // Eight at once, twice each, each compared by its digest.
+    let one = format!("{blob} | timeout 100 nc -N -X 5 -x {V4} 127.0.0.1 8000 | sha256sum");
+    let line = format!("for i in 1 2 3 4 5 6 7 8; do (for j in 1 2; do {one}; done) & done; wait");
+    let back = namespace.shell(&line);
+    assert_eq!(back.lines().filter(|line| **line == *sent).count(), 16, "{back}");
+    for _ in 0..16 {
+        proxy.until("complete");
+    }
+}
