@@ -287,3 +287,51 @@ fn unread_octets_outlive_smoltcps_time_wait() {
         assert_eq!((heard == b"unread", ended), (on, on));
     }
 }
+
+#[test]
+fn a_peer_that_really_shrinks_its_window_gets_everything_in_the_end() {
+    // The peer grants 2,000 octets, changes its mind, and takes 200 at a time from then on.
+    let mut script = Script::open(Rules::ALL, 4_096, 2_000);
+    script.write(3_000);
+    script.take();
+    let mut taken = 1;
+    for _ in 0..200 {
+        script.ack(1, taken, 200);
+        script.wait(seconds(3));
+        for segment in script.take() {
+            let (from, to) =
+                (i64::from(script.relative(segment.seq)), i64::from(script.relative(segment.end())));
+            if from <= taken && to > taken {
+                taken = to.min(taken + 200);
+            }
+        }
+        if taken == 3_001 {
+            break;
+        }
+    }
+    assert_eq!(taken, 3_001);
+}
+
+#[test]
+fn numbers_may_wrap_in_the_middle_of_a_connection() {
+    let begin = |script: &mut Script| {
+        script.send(0, None, Flags::SYN, 60_000, b"");
+        script.take().pop().expect("a SYN-ACK").seq
+    };
+    let first = begin(&mut Script::listening(Rules::ALL, 4_096));
+    // The clock of initial numbers counts 4 us: at this time they stand 20,000 below zero.
+    let mut script = Script::listening(Rules::ALL, 4_096);
+    script.wait(Duration::from_micros(4 * u64::from((0_u32.wrapping_sub(20_000)).wrapping_sub(first.0))));
+    script.iss = begin(&mut script);
+    assert_eq!(script.iss.0, 0_u32.wrapping_sub(20_000));
+    script.send(1, Some(1), ACK, 60_000, b"");
+    for at in 1..=40 {
+        script.write(1_000);
+        script.wait(Duration::from_millis(1));
+        script.ack(1, 1 + at * 1_000, 60_000);
+    }
+    let tracker = script.engine.tracker(script.flow.expect("it stands")).expect("it is there");
+    assert_eq!(tracker.snd_una(), tracker.snd_max());
+    assert_eq!(script.relative(script.iss + 40_001), 40_001);
+    assert_eq!(script.state(), State::Established);
+}

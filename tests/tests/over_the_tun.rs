@@ -1,6 +1,6 @@
 //! Real clients and the kernel's own TCP, through the proxy's stack behind a real TUN device.
 
-use sockhop_tests::netns::{Namespace, possible};
+use sockhop_tests::netns::{Namespace, neighbour, possible};
 
 const CURL: &str = "curl -s --max-time 30";
 const V4: &str = "198.18.0.2:1080";
@@ -122,6 +122,24 @@ fn the_ladder_shows_both_closers_with_the_kernel_as_the_other_end() {
     // Which side's FIN is first is up to the two kernels; each way is one of these, and ends the same.
     let change = proxy.until("#2    │ ESTABLISHED →");
     assert!(change.contains("FIN-WAIT-1") || change.contains("CLOSE-WAIT"), "{change}");
+}
+
+#[test]
+fn a_stack_that_opens_takes_both_closers_paths_with_the_kernel() {
+    if !possible("a_stack_that_opens_takes_both_closers_paths_with_the_kernel", &[]) {
+        return;
+    }
+    let namespace = Namespace::new();
+    let _answer = namespace.origin("0.0.0.0:8000", "answer");
+    let _line = namespace.origin("0.0.0.0:8001", "line");
+    for (port, mode, closing) in [
+        ("8000", "first", "FIN-WAIT-1 FIN-WAIT-2 TIME-WAIT CLOSED"),
+        ("8001", "second", "CLOSE-WAIT LAST-ACK CLOSED"),
+    ] {
+        let opener = namespace.start(&neighbour("opener").to_string_lossy(), &[port, mode]);
+        assert_eq!(opener.until("path"), format!("path SYN-SENT ESTABLISHED {closing}"));
+        assert_eq!(opener.until("law"), "law None");
+    }
 }
 
 #[test]

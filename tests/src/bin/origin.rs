@@ -11,7 +11,7 @@ use std::thread;
 fn main() -> io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [address, mode] = arguments.as_slice() else {
-        eprintln!("usage: origin ADDR:PORT echo|answer|http|source|flood|reset|hold");
+        eprintln!("usage: origin ADDR:PORT echo|answer|http|line|source|flood|reset|hold");
         std::process::exit(2);
     };
     let listener = TcpListener::bind(address)?;
@@ -70,6 +70,14 @@ fn serve(mut stream: TcpStream, mode: &str) -> io::Result<u64> {
             stream.write_all(&octets)?;
             stream.shutdown(std::net::Shutdown::Write)?;
             heard = io::copy(&mut stream, &mut io::sink())?;
+        }
+        // Hears a line, and ends first.
+        "line" => {
+            while room[0] != b'\n' {
+                heard += stream.read(&mut room[..1])? as u64;
+            }
+            stream.shutdown(std::net::Shutdown::Write)?;
+            io::copy(&mut stream, &mut io::sink())?;
         }
         // Sends 64 MiB of the pattern and ends.
         "flood" => {
