@@ -5,17 +5,15 @@ mod edit;
 mod guard;
 mod isn;
 mod legality;
-mod rule;
 mod segment;
 mod seq;
 mod state;
 mod tracker;
 
 pub use edit::{EMPTY, Empty, is_intact};
-pub use guard::{Guard, Inject, Verdict};
+pub use guard::{Guard, Inject, Rule, Rules, Verdict};
 pub use isn::isn;
 pub use legality::{Law, Legality, Violation};
-pub use rule::{Rule, Rules};
 pub use segment::{Flags, Malformed, Segment};
 pub use seq::Seq;
 pub use state::{Cause, EDGES, Edge, State};
