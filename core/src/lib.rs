@@ -15,6 +15,8 @@
 
 pub mod machine;
 pub mod relay;
+pub mod socks;
+pub mod socks4;
 pub mod socks5;
 pub mod tcp;
 pub mod time;

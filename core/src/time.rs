@@ -55,6 +55,8 @@ pub enum Reason {
     Resolve,
     /// A connection being opened.
     Connect,
+    /// The peer that a BIND waits for.
+    Bind,
     /// One direction has ended and the other carries no octet.
     HalfClose,
     /// Neither direction carries an octet.
@@ -72,6 +74,7 @@ impl fmt::Display for Reason {
             Self::Answer => "no decision was reached in time",
             Self::Resolve => "the name was not resolved in time",
             Self::Connect => "the target did not answer in time",
+            Self::Bind => "the awaited peer did not connect in time",
             Self::HalfClose => "one side had ended and the other stayed silent",
             Self::Idle => "nothing was carried for too long",
             Self::Silence => "the peer was not heard for too long",

@@ -2,6 +2,7 @@
 
 use core::net::{Ipv4Addr, SocketAddr};
 use sockhop::machine::Machine;
+use sockhop::socks::AnyServer;
 use sockhop::socks5::{Client, ClientEvent, Error, Event, Login, Refusal, Server, State};
 use sockhop::wire::{Host, Target};
 
@@ -16,8 +17,8 @@ pub fn corpus(target: &str) -> Vec<Vec<u8>> {
 }
 
 /// What a server told its owner and its peer, and what it took.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Transcript {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transcript<S = State> {
     /// The events, printed, in order and without repetition.
     pub events: Vec<String>,
     /// The octets sent.
@@ -25,7 +26,13 @@ pub struct Transcript {
     /// How many octets were taken.
     pub taken: usize,
     /// The last state.
-    pub state: Option<State>,
+    pub state: Option<S>,
+}
+
+impl<S> Default for Transcript<S> {
+    fn default() -> Self {
+        Self { events: vec![], said: vec![], taken: 0, state: None }
+    }
 }
 
 /// Our end of every connection that is granted here.
@@ -33,48 +40,122 @@ fn bound() -> SocketAddr {
     SocketAddr::from((Ipv4Addr::new(192, 0, 2, 7), 4_096))
 }
 
-/// Lets a server hear `input` in pieces whose sizes come from `cuts`, with an owner that always decides the same.
+/// A server of any version, as its owner sees it; an error is told as it prints itself.
+pub trait Serves {
+    /// Where it stands.
+    type State: Copy + PartialEq + core::fmt::Debug;
+    /// [`Machine::feed`].
+    fn hear(&mut self, input: &[u8]) -> usize;
+    /// [`Machine::drain`].
+    fn say(&mut self, output: &mut [u8]) -> usize;
+    /// [`Machine::state`].
+    fn stands(&self) -> Self::State;
+    /// [`Machine::poll`].
+    fn wants(&self) -> nb::Result<Event<'_>, String>;
+    /// Says whether a name and a password are right.
+    fn judged(&mut self, right: bool);
+    /// Serves the request or refuses it.
+    fn answered(&mut self, outcome: Result<SocketAddr, Refusal>);
+    /// Names the peer of a BIND.
+    fn accepted(&mut self, outcome: Result<SocketAddr, Refusal>);
+}
+
+macro_rules! serves {
+    ($server:ty) => {
+        impl Serves for $server {
+            type State = <Self as Machine>::State;
+
+            fn hear(&mut self, input: &[u8]) -> usize {
+                Machine::feed(self, input)
+            }
+
+            fn say(&mut self, output: &mut [u8]) -> usize {
+                Machine::drain(self, output)
+            }
+
+            fn stands(&self) -> Self::State {
+                Machine::state(self)
+            }
+
+            fn wants(&self) -> nb::Result<Event<'_>, String> {
+                Machine::poll(self).map_err(|error| error.map(|error| format!("{error:?}")))
+            }
+
+            fn judged(&mut self, right: bool) {
+                <$server>::judge(self, right);
+            }
+
+            fn answered(&mut self, outcome: Result<SocketAddr, Refusal>) {
+                <$server>::answer(self, outcome);
+            }
+
+            fn accepted(&mut self, outcome: Result<SocketAddr, Refusal>) {
+                <$server>::accept(self, outcome);
+            }
+        }
+    };
+}
+
+serves!(Server);
+serves!(AnyServer);
+
+/// Lets a SOCKS5 server hear `input` in pieces whose sizes come from `cuts`, with an owner that always decides the
+/// same.
 pub fn transcript(input: &[u8], cuts: &[usize], room: usize, login: Login) -> Transcript {
-    let mut server: Server = Server::new(login);
+    let server: Server = Server::new(login);
+    transcript_of(server, input, cuts, room)
+}
+
+/// The same with a server of any version.
+pub fn transcript_of<M: Serves>(
+    mut server: M,
+    input: &[u8],
+    cuts: &[usize],
+    room: usize,
+) -> Transcript<M::State> {
     let mut transcript = Transcript::default();
     let mut cuts = cuts.iter().copied().cycle();
     loop {
         settle(&mut server, &mut transcript, room);
         let rest = &input[transcript.taken..];
         let piece = cuts.next().unwrap_or(rest.len()).clamp(1, rest.len().max(1)).min(rest.len());
-        let before = server.state();
-        let taken = server.feed(&rest[..piece]);
+        let before = server.stands();
+        let taken = server.hear(&rest[..piece]);
         assert!(taken <= piece, "no octet is taken that was not given");
         transcript.taken += taken;
-        if taken == 0 && server.state() == before {
+        if taken == 0 && server.stands() == before {
             settle(&mut server, &mut transcript, room);
-            transcript.state = Some(server.state());
+            transcript.state = Some(server.stands());
             return transcript;
         }
     }
 }
 
 /// Drains a server and answers it until it has nothing more to say.
-fn settle(server: &mut Server, transcript: &mut Transcript, room: usize) {
+fn settle<M: Serves>(server: &mut M, transcript: &mut Transcript<M::State>, room: usize) {
     loop {
         let mut out = vec![0; room.max(1)];
-        let count = server.drain(&mut out);
+        let count = server.say(&mut out);
         transcript.said.extend_from_slice(&out[..count]);
-        let polled = format!("{:?}", server.poll());
-        assert_eq!(polled, format!("{:?}", server.poll()), "two polls in a row are equal");
-        match server.poll() {
+        let polled = format!("{:?}", server.wants());
+        assert_eq!(polled, format!("{:?}", server.wants()), "two polls in a row are equal");
+        match server.wants() {
             Err(nb::Error::WouldBlock) if count > 0 => continue,
             Err(nb::Error::WouldBlock) => return,
             Ok(Event::Login { user, password }) => {
                 let right = user.len() >= password.len();
                 transcript.events.push(polled);
-                server.judge(right);
+                server.judged(right);
             }
             Ok(Event::Request(request)) => {
                 let outcome =
                     if request.target.port == 9 { Err(Refusal::ConnectionRefused) } else { Ok(bound()) };
                 transcript.events.push(polled);
-                server.answer(outcome);
+                server.answered(outcome);
+            }
+            Ok(Event::Accept) => {
+                transcript.events.push(polled);
+                server.accepted(Ok(bound()));
             }
             Ok(Event::Relay) | Err(nb::Error::Other(_)) => {
                 if transcript.events.last() != Some(&polled) {
@@ -96,6 +177,17 @@ pub fn server_is_cut_invariant(input: &[u8]) {
         if let Some(first) = input.first() {
             let cut = usize::from(*first) + 1;
             assert_eq!(whole, transcript(input, &[cut], 3, login), "cut by {cut}");
+        }
+    }
+}
+
+/// The same for a server that takes any version.
+pub fn any_server_is_cut_invariant(input: &[u8]) {
+    for login in [Login::Open, Login::Password] {
+        let hear = |cuts: &[usize], room| transcript_of(AnyServer::<513>::new(login), input, cuts, room);
+        let whole = hear(&[usize::MAX], 64);
+        for (cuts, room) in [(&[1_usize][..], 1), (&[2, 1, 3], 5), (&[9, 1], 2)] {
+            assert_eq!(whole, hear(cuts, room), "cut by {cuts:?}");
         }
     }
 }
@@ -180,7 +272,7 @@ pub fn both_sides_agree(name: &[u8], port: u16, login: bool, cut: usize) {
                 heard = Some(request.target.to_string());
                 server.answer(Ok(bound()));
             }
-            Ok(Event::Relay) | Err(_) => {}
+            Ok(Event::Accept | Event::Relay) | Err(_) => {}
         }
         let count = server.drain(&mut out);
         down.extend_from_slice(&out[..count]);

@@ -4,6 +4,7 @@ use core::fmt::Debug;
 use core::net::{Ipv4Addr, SocketAddr};
 use sockhop::machine::Machine;
 use sockhop::relay::{Broken, Relay, Ring, Stream};
+use sockhop::socks4;
 use sockhop::socks5::{Client, Login, Refusal, Server};
 use sockhop::wire::{Host, Target};
 use sockhop_hosted::link::Dice;
@@ -16,7 +17,7 @@ const ROUNDS: usize = 7;
 
 #[test]
 fn the_servers_drawing_is_the_server() {
-    let messages: [&[u8]; 9] = [
+    let messages: [&[u8]; 10] = [
         &[5, 1, 0],
         &[5, 1, 2],
         &[5, 1, 9],
@@ -24,6 +25,7 @@ fn the_servers_drawing_is_the_server() {
         &[1, 1, b'u', 1, b'p'],
         &[1, 0],
         &[5, 1, 0, 1, 192, 0, 2, 1, 0, 80],
+        &[5, 2, 0, 1, 192, 0, 2, 1, 0, 80],
         &[5, 9, 0, 1, 192, 0, 2, 1, 0, 80],
         &[5, 1, 0, 9],
     ];
@@ -38,10 +40,40 @@ fn the_servers_drawing_is_the_server() {
             if matches!(server.poll(), Ok(sockhop::socks5::Event::Request(_))) {
                 next.extend(answers.map(|answer| with(server, |server| server.answer(answer))));
             }
+            if matches!(server.poll(), Ok(sockhop::socks5::Event::Accept)) {
+                next.extend(answers.map(|answer| with(server, |server| server.accept(answer))));
+            }
             next
         });
     }
     assert_eq!(taken, drawn(include_str!("../../core/src/socks5/server.rs")));
+}
+
+#[test]
+fn the_socks4_servers_drawing_is_the_socks4_server() {
+    let messages: [&[u8]; 5] = [
+        b"\x04\x01\x00\x50\xc0\x00\x02\x01\0",
+        b"\x04\x02\x00\x50\xc0\x00\x02\x01\0",
+        b"\x04\x07\x00\x50\xc0\x00\x02\x01\0",
+        b"\x05",
+        b"\x04",
+    ];
+    let answers = [Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, 1))), Err(Refusal::General)];
+    let mut taken = Edges::new();
+    explore(socks4::Server::new(), &mut taken, |server| {
+        let mut next = common(server, &messages);
+        match server.poll() {
+            Ok(socks4::Event::Request { .. }) => {
+                next.extend(answers.map(|answer| with(server, |server| server.answer(answer))));
+            }
+            Ok(socks4::Event::Accept) => {
+                next.extend(answers.map(|answer| with(server, |server| server.accept(answer))));
+            }
+            Ok(socks4::Event::Relay) | Err(_) => {}
+        }
+        next
+    });
+    assert_eq!(taken, drawn(include_str!("../../core/src/socks4/server.rs")));
 }
 
 #[test]

@@ -18,6 +18,8 @@ fn curl_reaches_addresses_and_names_of_both_families() {
         ("--socks5", V4, "127.0.0.1"),
         ("--socks5-hostname", V4, "localhost"),
         ("--socks5", "[fd00:5ac5::2]:1080", "[::1]"),
+        ("--socks4", V4, "127.0.0.1"),
+        ("--socks4a", V4, "localhost"),
     ] {
         let line = format!("{CURL} {flag} '{at}' 'http://{target}:8000/'");
         assert_eq!(namespace.shell(&line), "hello", "{line}");

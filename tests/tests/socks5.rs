@@ -4,7 +4,8 @@ use proptest::prelude::*;
 use sockhop::machine::Machine;
 use sockhop::socks5::{Error, Login, Refusal, Server, State};
 use sockhop_tests::properties::{
-    both_sides_agree, client_is_cut_invariant, every_prefix_waits, server_is_cut_invariant, transcript,
+    any_server_is_cut_invariant, both_sides_agree, client_is_cut_invariant, corpus, every_prefix_waits,
+    server_is_cut_invariant, transcript,
 };
 
 const CONNECT: &[u8] = b"\x05\x01\x00\x05\x01\x00\x01\x7f\x00\x00\x01\x00\x50GET";
@@ -172,4 +173,19 @@ proptest! {
     ) {
         both_sides_agree(&name, port, login, cut);
     }
+}
+
+proptest! {
+    #[test]
+    fn any_version_is_heard_alike_however_it_is_cut(
+        head in prop::sample::select(vec![&b"\x04\x01\x00\x50\xc0\x00\x02\x01"[..], b"\x04\x02\x00\x50\0\0\0\x01", b"\x05\x01\x00", b""]),
+        rest in prop::collection::vec(prop_oneof![Just(0), any::<u8>()], 0..700),
+    ) {
+        any_server_is_cut_invariant(&[head, &rest].concat());
+    }
+}
+
+#[test]
+fn the_committed_corpus_of_any_version_is_cut_invariant() {
+    corpus("socks4_parse").iter().for_each(|input| any_server_is_cut_invariant(input));
 }

@@ -99,7 +99,7 @@ pub(super) fn target_length(octets: &[u8]) -> Option<usize> {
 }
 
 /// Writes a reply (RFC 1928 §6); a refusal carries 0.0.0.0:0.
-pub(super) fn put_reply(out: &mut Outbox<REPLY>, code: u8, bound: SocketAddr) {
+pub(super) fn put_reply<const N: usize>(out: &mut Outbox<N>, code: u8, bound: SocketAddr) {
     out.put(&[VERSION, code, 0]);
     match bound.ip() {
         IpAddr::V4(ip) => {

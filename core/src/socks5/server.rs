@@ -16,7 +16,11 @@
 //! Request   ─► Refusing  : a command or an address type that nobody knows, or an empty name
 //! Request   ─► Failed    : the version is wrong, or it ends early, or takes too long
 //! Answering ─► Relaying  : answer(Ok), and the peer is told
+//! Answering ─► Binding   : answer(Ok) to a BIND, and the peer is told where
 //! Answering ─► Refusing  : answer(Err), or it takes too long
+//! Binding   ─► Relaying  : accept(Ok), and the peer is told who
+//! Binding   ─► Refusing  : accept(Err), or it takes too long
+//! Binding   ─► Failed    : the client leaves
 //! Relaying  ─► Failed    : the peer does not take the reply in time
 //! Refusing  ─► Failed    : the refusal is drained, or not taken in time
 //! ```
@@ -34,6 +38,9 @@ use core::time::Duration;
 const HANDSHAKE: Duration = Duration::from_secs(15);
 /// How long the owner may take to answer.
 const ANSWER: Duration = Duration::from_secs(30);
+
+/// How long the awaited peer of a BIND may take.
+const BIND: Duration = Duration::from_secs(120);
 
 /// What a server wants to know of its clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,11 +73,13 @@ pub enum State {
     Refusing = 6,
     /// It is over.
     Failed = 7,
+    /// The peer that a BIND waits for is awaited.
+    Binding = 8,
 }
 
 impl State {
     /// Every state, in the order of their numbers.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Greeting,
         Self::Login,
         Self::Judging,
@@ -79,6 +88,7 @@ impl State {
         Self::Relaying,
         Self::Refusing,
         Self::Failed,
+        Self::Binding,
     ];
 }
 
@@ -94,6 +104,8 @@ pub enum Event<'a> {
     },
     /// Serve it or say why not; retired by [`Server::answer`].
     Request(Request<'a>),
+    /// Wait for the peer of a BIND; retired by [`Server::accept`].
+    Accept,
     /// The reply is sent: carry octets from here on. It stands.
     Relay,
 }
@@ -142,7 +154,7 @@ pub struct Server<const N: usize = 513> {
     state: State,
     login: Login,
     error: Option<Error>,
-    out: Outbox<REPLY>,
+    out: Outbox<{ 2 * REPLY }>,
     inbox: Inbox<N>,
 }
 
@@ -181,11 +193,34 @@ impl<const N: usize> Server<N> {
         if self.state != State::Answering {
             return;
         }
+        let binds = self.whole_request().is_some_and(|request| request.command == Command::Bind);
         self.inbox.clear();
+        self.grant(outcome, if binds { State::Binding } else { State::Relaying });
+    }
+
+    /// Names the peer that has connected to the listener of a BIND, or says why there is none.
+    pub fn accept(&mut self, outcome: Result<SocketAddr, Refusal>) {
+        debug_assert_eq!(self.state, State::Binding, "accept() retires Event::Accept");
+        if self.state == State::Binding {
+            self.grant(outcome, State::Relaying);
+        }
+    }
+
+    /// Returns what the server wants to know of its clients.
+    pub const fn login(&self) -> Login {
+        self.login
+    }
+
+    /// Returns whether the client has not said a word yet.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.state == State::Greeting && self.inbox.octets().is_empty()
+    }
+
+    fn grant(&mut self, outcome: Result<SocketAddr, Refusal>, next: State) {
         match outcome {
             Ok(bound) => {
                 message::put_reply(&mut self.out, 0, bound);
-                self.state = State::Relaying;
+                self.state = next;
             }
             Err(refusal) => self.refuse(refusal),
         }
@@ -226,9 +261,12 @@ impl<const N: usize> Server<N> {
             State::Greeting => self.greeting(),
             State::Login => self.password(),
             State::Request => self.request(),
-            State::Judging | State::Answering | State::Relaying | State::Refusing | State::Failed => {
-                Step::Done
-            }
+            State::Judging
+            | State::Answering
+            | State::Binding
+            | State::Relaying
+            | State::Refusing
+            | State::Failed => Step::Done,
         }
     }
 
@@ -340,7 +378,7 @@ impl<const N: usize> Machine for Server<N> {
     }
 
     fn end(&mut self) {
-        if matches!(self.state, State::Greeting | State::Login | State::Request) {
+        if matches!(self.state, State::Greeting | State::Login | State::Request | State::Binding) {
             self.fail(Error::Ended(self.state));
         }
     }
@@ -360,11 +398,15 @@ impl<const N: usize> Machine for Server<N> {
                 Ok(Event::Login { user, password })
             }
             State::Answering => self.whole_request().map(Event::Request).ok_or(nb::Error::WouldBlock),
+            State::Binding if self.out.is_empty() => Ok(Event::Accept),
             State::Relaying if self.out.is_empty() => Ok(Event::Relay),
             State::Failed => Err(nb::Error::Other(self.error.unwrap_or(Error::TooLong))),
-            State::Greeting | State::Login | State::Request | State::Relaying | State::Refusing => {
-                Err(nb::Error::WouldBlock)
-            }
+            State::Greeting
+            | State::Login
+            | State::Request
+            | State::Binding
+            | State::Relaying
+            | State::Refusing => Err(nb::Error::WouldBlock),
         }
     }
 
@@ -378,6 +420,7 @@ impl<const N: usize> Machine for Server<N> {
                 Some(Patience { limit: HANDSHAKE, reason: Reason::Handshake })
             }
             State::Answering => Some(Patience { limit: ANSWER, reason: Reason::Connect }),
+            State::Binding => Some(Patience { limit: BIND, reason: Reason::Bind }),
             State::Relaying if !self.out.is_empty() => {
                 Some(Patience { limit: HANDSHAKE, reason: Reason::Linger })
             }
@@ -392,6 +435,7 @@ impl<const N: usize> Machine for Server<N> {
                 self.refuse_login(Error::Expired(State::Judging));
             }
             State::Answering => self.answer(Err(Refusal::TtlExpired)),
+            State::Binding => self.accept(Err(Refusal::TtlExpired)),
             State::Greeting | State::Login | State::Request | State::Refusing => {
                 self.fail(Error::Expired(self.state));
             }

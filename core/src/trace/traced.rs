@@ -3,6 +3,7 @@
 use super::{Recorder, Sink};
 use crate::machine::Machine;
 use crate::relay::{Relay, State as RelayState};
+use crate::socks::{AnyServer, State as SocksState};
 use crate::socks5::{Client, ClientState, Server, State as ServerState};
 use crate::time::{Instant, Patience};
 use core::fmt;
@@ -18,11 +19,13 @@ pub enum App {
     Socks5Client = 1,
     /// [`Relay`].
     Relay = 2,
+    /// [`socks4::Server`](crate::socks4::Server).
+    Socks4Server = 3,
 }
 
 impl App {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Self; 3] = [Self::Socks5Server, Self::Socks5Client, Self::Relay];
+    pub const ALL: [Self; 4] = [Self::Socks5Server, Self::Socks5Client, Self::Relay, Self::Socks4Server];
 
     /// Returns the kind with this number.
     pub const fn from_u8(number: u8) -> Option<Self> {
@@ -39,6 +42,7 @@ impl App {
             Self::Socks5Server => name(ServerState::ALL.get(at), state, f),
             Self::Socks5Client => name(ClientState::ALL.get(at), state, f),
             Self::Relay => name(RelayState::ALL.get(at), state, f),
+            Self::Socks4Server => name(crate::socks4::State::ALL.get(at), state, f),
         }
     }
 }
@@ -48,6 +52,7 @@ impl fmt::Display for App {
         f.write_str(match self {
             Self::Socks5Server | Self::Socks5Client => "socks5",
             Self::Relay => "relay",
+            Self::Socks4Server => "socks4",
         })
     }
 }
@@ -61,8 +66,8 @@ fn name(state: Option<&impl fmt::Debug>, number: u8, f: &mut impl fmt::Write) ->
 
 /// What a trace needs to know of a machine.
 pub trait Watched {
-    /// Which machine it is.
-    const APP: App;
+    /// Returns which machine it is.
+    fn app(&self) -> App;
 
     /// Returns the number of the state it is in.
     fn number(&self) -> u8;
@@ -74,7 +79,9 @@ pub trait Watched {
 }
 
 impl<const N: usize> Watched for Server<N> {
-    const APP: App = App::Socks5Server;
+    fn app(&self) -> App {
+        App::Socks5Server
+    }
 
     fn number(&self) -> u8 {
         self.state() as u8
@@ -85,8 +92,30 @@ impl<const N: usize> Watched for Server<N> {
     }
 }
 
+impl<const N: usize> Watched for AnyServer<N> {
+    fn app(&self) -> App {
+        match self {
+            Self::V4(..) => App::Socks4Server,
+            Self::V5(_) => App::Socks5Server,
+        }
+    }
+
+    fn number(&self) -> u8 {
+        match self.state() {
+            SocksState::V4(state) => state as u8,
+            SocksState::V5(state) => state as u8,
+        }
+    }
+
+    fn reply(&self) -> u8 {
+        self.refusal().map_or(0, crate::socks5::Refusal::code)
+    }
+}
+
 impl Watched for Client<'_> {
-    const APP: App = App::Socks5Client;
+    fn app(&self) -> App {
+        App::Socks5Client
+    }
 
     fn number(&self) -> u8 {
         self.state() as u8
@@ -98,7 +127,9 @@ impl Watched for Client<'_> {
 }
 
 impl Watched for Relay {
-    const APP: App = App::Relay;
+    fn app(&self) -> App {
+        App::Relay
+    }
 
     fn number(&self) -> u8 {
         self.state() as u8
@@ -122,6 +153,11 @@ impl<'a, M: Watched, S: Sink> Traced<'a, M, S> {
         Self { machine, recorder, flow, now }
     }
 
+    /// Returns the machine.
+    pub const fn machine(&self) -> &M {
+        self.machine
+    }
+
     /// Does something to the machine and records the change of state that it makes.
     pub fn step<R>(&mut self, verb: impl FnOnce(&mut M) -> R) -> R {
         let before = self.machine.number();
@@ -129,7 +165,7 @@ impl<'a, M: Watched, S: Sink> Traced<'a, M, S> {
         let after = self.machine.number();
         if before != after {
             let reply = self.machine.reply();
-            self.recorder.app(self.now, self.flow, M::APP as u8, (before, after), reply);
+            self.recorder.app(self.now, self.flow, self.machine.app() as u8, (before, after), reply);
         }
         result
     }

@@ -4,7 +4,7 @@ use core::fmt;
 use core::net::SocketAddr;
 use core::time::Duration;
 use sockhop::relay::{Broken, Side};
-use sockhop::socks5;
+use sockhop::socks;
 use sockhop::time::Reason;
 
 /// Why a session ended.
@@ -15,7 +15,7 @@ pub enum End {
     /// A side broke, and the other one was reset.
     Broken(Side, Broken),
     /// The conversation failed before anything was carried.
-    Failed(socks5::Error),
+    Failed(socks::Error),
     /// The client went away before anything was carried.
     Left,
     /// A deadline passed.

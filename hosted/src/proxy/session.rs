@@ -6,7 +6,8 @@ use crate::engine::{Engine, FlowId};
 use core::net::SocketAddr;
 use sockhop::machine::Machine;
 use sockhop::relay::{Relay, Ring, State, Stream};
-use sockhop::socks5::{Command, Event, Login, Refusal, Server};
+use sockhop::socks::AnyServer;
+use sockhop::socks5::{Command, Event, Login, Refusal};
 use sockhop::stack::Socket;
 use sockhop::time::{Instant, Reason};
 use sockhop::trace::{Recorder, Sink, Traced};
@@ -36,7 +37,7 @@ pub(super) struct Session<T> {
     /// When it comes up in the timers next.
     pub(super) timer: Option<Instant>,
     client: SocketAddr,
-    machine: Server,
+    machine: AnyServer,
     stage: Stage<T>,
     /// The counterpart, once dialed, until the reply is sent.
     dialed: Option<T>,
@@ -56,7 +57,7 @@ impl<T: Stream> Session<T> {
             flow,
             timer: None,
             client,
-            machine: Server::new(login),
+            machine: AnyServer::new(login),
             stage: Stage::Talking,
             dialed: None,
             relay: Relay::new(),
@@ -88,7 +89,7 @@ impl<T: Stream> Session<T> {
     pub(super) fn target(&self) -> Option<Target<'_>> {
         match self.machine.poll() {
             Ok(Event::Request(request)) => Some(request.target),
-            Ok(Event::Login { .. } | Event::Relay) | Err(_) => None,
+            Ok(Event::Login { .. } | Event::Accept | Event::Relay) | Err(_) => None,
         }
     }
 
@@ -192,12 +193,18 @@ impl<T: Stream> Session<T> {
                 }
                 Ok(Event::Request(request)) => {
                     self.target = request.target.to_string();
+                    let claims = machine.machine().user_id().filter(|user| !user.is_empty());
+                    if let Some(user) = claims {
+                        self.user = user.escape_ascii().to_string();
+                    }
                     if request.command == Command::Connect {
                         self.stage = Stage::Dialing;
                         return Next::Dial;
                     }
                     machine.step(|machine| machine.answer(Err(Refusal::CommandNotSupported)));
                 }
+                // Nothing here answers a BIND, so nobody is ever awaited.
+                Ok(Event::Accept) => machine.step(|machine| machine.accept(Err(Refusal::General))),
                 Ok(Event::Relay) => {
                     let Some(stream) = self.dialed.take() else { return Next::Wait };
                     self.stage = Stage::Relaying(stream);
