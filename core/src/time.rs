@@ -61,6 +61,8 @@ pub enum Reason {
     HalfClose,
     /// Neither direction carries an octet.
     Idle,
+    /// A datagram of an association's, in either direction.
+    Datagrams,
     /// The last octets before a close being taken by the peer.
     Linger,
     /// Any word of the peer's.
@@ -78,6 +80,7 @@ impl fmt::Display for Reason {
             Self::HalfClose => "one side had ended and the other stayed silent",
             Self::Idle => "nothing was carried for too long",
             Self::Silence => "the peer was not heard for too long",
+            Self::Datagrams => "no datagram passed for too long",
             Self::Linger => "the peer did not take the last octets in time",
         })
     }

@@ -145,6 +145,35 @@ fn a_stack_that_opens_takes_both_closers_paths_with_the_kernel() {
 }
 
 #[test]
+fn datagrams_of_every_size_pass_an_association_and_strangers_do_not() {
+    if !possible("datagrams_of_every_size_pass_an_association_and_strangers_do_not", &[]) {
+        return;
+    }
+    let namespace = Namespace::new();
+    namespace.shell("ip addr add 10.99.0.1/32 dev lo");
+    let _four = namespace.origin("127.0.0.1:9000", "udp");
+    let _six = namespace.origin("[::1]:9000", "udp");
+    let proxy = namespace.proxy(&[]);
+    for (target, source) in
+        [("127.0.0.1:9000", "127.0.0.1:9000"), ("[::1]:9000", "[::1]:9000"), ("localhost:9000", ":9000")]
+    {
+        let asker = neighbour("asker");
+        let asker = namespace.start(&asker.to_string_lossy(), &[V4, target, "datagrams"]);
+        for size in [1, 0, 1_472, 8_192, 60_000] {
+            let line = asker.until("from");
+            assert!(
+                line.starts_with(&format!("{size} from ")) && line.ends_with("right"),
+                "{target}: {line}"
+            );
+            assert!(line.contains(source), "{target}: {line}");
+        }
+        asker.until("closed");
+        let report = proxy.until("udp at 198.18.0.2:");
+        assert!(report.contains("up 69665 B down 69665 B") && report.contains("complete"), "{report}");
+    }
+}
+
+#[test]
 fn a_silent_client_is_closed_by_its_deadline() {
     if !possible("a_silent_client_is_closed_by_its_deadline", &[]) {
         return;

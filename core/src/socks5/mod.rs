@@ -4,6 +4,7 @@ mod client;
 mod message;
 mod refusal;
 mod server;
+pub mod udp;
 
 pub use client::{Client, ClientError, ClientEvent, ClientState};
 pub use message::{Command, Request};

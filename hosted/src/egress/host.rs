@@ -3,6 +3,7 @@
 //! A name's addresses are tried in the resolver's order, families in turn, each 250 ms after the one before or as
 //! soon as that has failed; the first to connect wins (RFC 8305 §4 and §5).
 
+use super::udp::Associations;
 use super::{Dialed, Egress, Event, Failure, Policy};
 use crate::engine::Timers;
 use crate::resolve::{Asked, Resolved, Resolver};
@@ -23,6 +24,9 @@ use std::io::{self, Read, Write};
 const STAGGER: Duration = Duration::from_millis(250);
 /// How long a name may take to be resolved.
 const RESOLVE: Duration = Duration::from_secs(10);
+
+/// Datagrams that may wait for a name.
+const NAMED: usize = 256;
 
 /// A connection through a socket of this host.
 #[derive(Debug)]
@@ -111,7 +115,20 @@ pub struct Host {
     ready: VecDeque<usize>,
     outcomes: VecDeque<(usize, Result<Dialed<Socket>, Failure>)>,
     timers: Timers,
+    associations: Associations,
+    /// Datagrams whose target's name is being asked for, by the generation of the question.
+    named: HashMap<u64, Named>,
     generation: u64,
+}
+
+/// A datagram that waits for its target's address.
+#[derive(Debug)]
+struct Named {
+    key: usize,
+    payload: Vec<u8>,
+    /// When the resolver has had its time.
+    until: Instant,
+    _asked: Asked,
 }
 
 impl Host {
@@ -128,14 +145,19 @@ impl Host {
             ready: VecDeque::new(),
             outcomes: VecDeque::new(),
             timers: Timers::default(),
+            associations: Associations::new(),
+            named: HashMap::new(),
             generation: 0,
         }
     }
 
     /// Takes note of an event of one of its sockets.
     pub fn ready(&mut self, token: Token) {
-        let Some(entry) = token.0.checked_sub(self.first_token) else { return };
-        if self.entries.contains(entry) {
+        let Some(number) = token.0.checked_sub(self.first_token) else { return };
+        let entry = number / 2;
+        if number % 2 == 1 {
+            self.associations.note(entry);
+        } else if self.entries.contains(entry) {
             self.ready.push_back(entry);
         }
     }
@@ -143,6 +165,12 @@ impl Host {
     /// Takes what the resolver has found.
     fn resolved(&mut self, now: Instant) {
         while let Some((key, generation, outcome)) = self.resolver.answer() {
+            if let Some(named) = self.named.remove(&generation) {
+                if let Some(first) = outcome.ok().and_then(|addresses| addresses.first().copied()) {
+                    self.send_to(named.key, first, &named.payload);
+                }
+                continue;
+            }
             let Some(dial) = self.dials.get_mut(&key).filter(|dial| dial.generation == generation) else {
                 continue;
             };
@@ -179,7 +207,7 @@ impl Host {
             match begun {
                 Ok((mut stream, at)) => {
                     let entry = self.entries.vacant_entry();
-                    let token = Token(self.first_token + entry.key());
+                    let token = Token(self.first_token + 2 * entry.key());
                     let interest = Interest::READABLE | Interest::WRITABLE;
                     match self.registry.register(&mut stream, token, interest) {
                         Ok(()) => {
@@ -258,6 +286,14 @@ impl Host {
         }
     }
 
+    /// Sends a datagram of an association's.
+    fn send_to(&mut self, key: usize, to: SocketAddr, payload: &[u8]) {
+        let first = self.first_token;
+        let token = |number| Token(first + 2 * number + 1);
+        // A datagram that cannot be sent is lost, as it might be anywhere on its way.
+        let _ = self.associations.send(key, to, payload, &self.policy, (&self.registry, token));
+    }
+
     /// Ends a dial and drops what else it was trying.
     fn finish(&mut self, key: usize, outcome: Result<Dialed<Socket>, Failure>) {
         if let Some(dial) = self.dials.remove(&key) {
@@ -302,7 +338,33 @@ impl Egress for Host {
         }
     }
 
+    fn associate(&mut self, key: usize) {
+        self.associations.open(key);
+    }
+
+    fn send(&mut self, key: usize, target: Target<'_>, payload: &[u8], now: Instant) {
+        if !self.associations.contains(key) {
+            return;
+        }
+        self.named.retain(|_, named| named.until > now);
+        self.generation += 1;
+        let resolved = match target.host {
+            Name::Ip(ip) => Ok(Resolved::Literal(ip)),
+            Name::Name(name) => self.resolver.resolve(key, self.generation, name, target.port),
+        };
+        match resolved {
+            Ok(Resolved::Literal(ip)) => self.send_to(key, SocketAddr::new(ip, target.port), payload),
+            Ok(Resolved::Asked(asked)) if self.named.len() < NAMED => {
+                let (payload, until) = (payload.to_vec(), now + RESOLVE);
+                self.named.insert(self.generation, Named { key, payload, until, _asked: asked });
+            }
+            Ok(Resolved::Asked(_)) | Err(_) => {}
+        }
+    }
+
     fn cancel(&mut self, key: usize) {
+        self.associations.close(key);
+        self.named.retain(|_, named| named.key != key);
         if let Some(dial) = self.dials.remove(&key) {
             for entry in dial.sockets {
                 self.entries.try_remove(entry);
@@ -321,6 +383,9 @@ impl Egress for Host {
             if let Some((key, outcome)) = self.outcomes.pop_front() {
                 return Some(Event::Dialed { key, outcome });
             }
+            if let Some((key, from, payload)) = self.associations.next() {
+                return Some(Event::Datagram { key, from, payload });
+            }
             let entry = self.ready.pop_front()?;
             match self.entries.get(entry) {
                 Some(Entry { trying: Some(_), .. }) => self.progress(entry, now),
@@ -331,7 +396,7 @@ impl Egress for Host {
     }
 
     fn poll_at(&self) -> Option<Instant> {
-        if !self.outcomes.is_empty() || !self.ready.is_empty() {
+        if !self.outcomes.is_empty() || !self.ready.is_empty() || self.associations.is_ready() {
             return Some(Instant::ZERO);
         }
         self.timers.next()

@@ -1,11 +1,11 @@
 //! Targets that are in this process: origins with a script, for tests and the lab.
 
 use super::{Dialed, Egress, Event, Failure};
-use core::net::{Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use sockhop::relay::{Broken, Stream};
 use sockhop::socks5::Refusal;
 use sockhop::time::Instant;
-use sockhop::wire::Target;
+use sockhop::wire::{Host, Target};
 use std::collections::VecDeque;
 
 /// An origin: it sends octets of a pattern, then its FIN, and counts what it hears.
@@ -71,12 +71,14 @@ pub struct Memory {
     size: u64,
     answers: bool,
     dialed: VecDeque<(usize, u16)>,
+    /// Datagrams on their way back: every target sends back what it hears.
+    echoes: VecDeque<(usize, SocketAddr, Vec<u8>)>,
 }
 
 impl Memory {
     /// Returns an egress to origins that send `size` octets each; those that `answer` wait for a FIN first.
     pub const fn new(size: u64, answers: bool) -> Self {
-        Self { size, answers, dialed: VecDeque::new() }
+        Self { size, answers, dialed: VecDeque::new(), echoes: VecDeque::new() }
     }
 }
 
@@ -87,11 +89,25 @@ impl Egress for Memory {
         self.dialed.push_back((key, target.port));
     }
 
+    fn associate(&mut self, _key: usize) {}
+
+    fn send(&mut self, key: usize, target: Target<'_>, payload: &[u8], _now: Instant) {
+        let ip = match target.host {
+            Host::Ip(ip) => ip,
+            Host::Name(_) => IpAddr::V4(Ipv4Addr::new(192, 0, 2, 53)),
+        };
+        self.echoes.push_back((key, SocketAddr::new(ip, target.port), payload.to_vec()));
+    }
+
     fn cancel(&mut self, key: usize) {
+        self.echoes.retain(|(other, ..)| *other != key);
         self.dialed.retain(|(dialed, _)| *dialed != key);
     }
 
     fn next(&mut self, _now: Instant) -> Option<Event<Origin>> {
+        if let Some((key, from, payload)) = self.echoes.pop_front() {
+            return Some(Event::Datagram { key, from, payload });
+        }
         let (key, port) = self.dialed.pop_front()?;
         let outcome = if port == 9 {
             Err(Failure { refusal: Refusal::ConnectionRefused, text: "port 9 refuses".to_owned() })
@@ -103,6 +119,6 @@ impl Egress for Memory {
     }
 
     fn poll_at(&self) -> Option<Instant> {
-        (!self.dialed.is_empty()).then_some(Instant::ZERO)
+        (!self.dialed.is_empty() || !self.echoes.is_empty()).then_some(Instant::ZERO)
     }
 }

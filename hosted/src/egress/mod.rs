@@ -3,6 +3,7 @@
 pub mod host;
 pub mod memory;
 mod policy;
+mod udp;
 
 pub use policy::Policy;
 
@@ -49,6 +50,15 @@ pub enum Event<T> {
         /// The connection, or why there is none.
         outcome: Result<Dialed<T>, Failure>,
     },
+    /// A datagram has come for an association.
+    Datagram {
+        /// The association's key.
+        key: usize,
+        /// Who sent it; somebody who was written to.
+        from: SocketAddr,
+        /// What it carries.
+        payload: Vec<u8>,
+    },
     /// A connection may be readable or writable: read and write until it would block.
     Ready {
         /// The key of the dial it came from.
@@ -64,7 +74,13 @@ pub trait Egress {
     /// Begins to connect; the outcome comes by [`next`](Self::next).
     fn dial(&mut self, key: usize, target: Target<'_>, now: Instant);
 
-    /// Forgets a dial, and that its connection was of any interest.
+    /// Opens an association for datagrams.
+    fn associate(&mut self, key: usize);
+
+    /// Sends a datagram of an association's; one that the rules or the host do not let through is dropped.
+    fn send(&mut self, key: usize, target: Target<'_>, payload: &[u8], now: Instant);
+
+    /// Forgets a dial or an association, and that its connection was of any interest.
     fn cancel(&mut self, key: usize);
 
     /// Returns the next thing that happened.

@@ -28,6 +28,7 @@ impl<S: Sink> Engine<S> {
             Ok(segment) if self.is_ours(&segment) => self.segment(&segment, packet, wire),
             Ok(_) => self.counters.malformed += 1,
             Err(_) if protocol(packet) == Some(TCP) => self.counters.malformed += 1,
+            Err(_) if self.datagrams.take(packet) => {}
             Err(_) => self.other(packet, wire),
         }
     }

@@ -16,6 +16,7 @@
 //!
 //! A SYN creates its socket on demand; a connection in TIME-WAIT has none, and is a record of the demultiplexer.
 
+mod datagrams;
 mod flow;
 mod ingress;
 mod port;
@@ -24,11 +25,13 @@ mod service;
 mod timers;
 mod wait;
 
+pub use datagrams::Datagram;
 pub use flow::Service;
 pub(crate) use timers::Timers;
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
+use datagrams::Datagrams;
 use flow::Flow;
 use port::Port;
 use rings::Budget;
@@ -233,6 +236,7 @@ pub struct Engine<S: Sink = ()> {
     serial: u32,
     port: u16,
     answers: Allowance,
+    datagrams: Datagrams,
     counters: Counters,
     recorder: Recorder<S>,
     out: Vec<u8>,
@@ -273,6 +277,7 @@ impl<S: Sink> Engine<S> {
             serial: 0,
             port: u16::try_from(config.seed[0] % 16_384).unwrap_or(0),
             answers: Allowance::new(config.limits.answers),
+            datagrams: Datagrams::default(),
             counters: Counters::default(),
             recorder: Recorder::new(sink),
             out,
@@ -343,6 +348,11 @@ impl<S: Sink> Engine<S> {
         self.mark(flow.slot);
     }
 
+    /// Returns our end of a connection and the peer's.
+    pub fn ends(&self, flow: FlowId) -> Option<(SocketAddr, SocketAddr)> {
+        self.find(flow).map(|flow| (flow.local, flow.remote))
+    }
+
     /// Returns a connection's state; CLOSED once it is forgotten.
     pub fn state(&self, flow: FlowId) -> State {
         self.find(flow).map_or(State::Closed, |flow| flow.state)
@@ -362,7 +372,7 @@ impl<S: Sink> Engine<S> {
 
     /// Returns when [`flush`](Self::flush) has to be called next, if nothing comes before.
     pub fn poll_at(&self) -> Option<Instant> {
-        if !self.dirty.is_empty() || !self.events.is_empty() {
+        if !self.dirty.is_empty() || !self.events.is_empty() || !self.datagrams.is_idle() {
             return Some(self.now);
         }
         [self.timers.next(), self.waits.next()].into_iter().flatten().min()

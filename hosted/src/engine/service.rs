@@ -40,6 +40,7 @@ impl<S: Sink> Engine<S> {
             }
         }
         self.spare = turn;
+        self.flush_datagrams(wire);
         while let Some(record) = self.waits.expired(now) {
             self.places.remove(&record.tuple);
             let (una, nxt) = (record.snd_nxt, record.rcv_nxt);

@@ -7,17 +7,20 @@
 //! Talking  ─► Dialing  : the request is complete and goes to the egress
 //! Dialing  ─► Talking  : the egress has answered, and the machine replies
 //! Talking  ─► Relaying : the reply that grants is sent
+//! Talking  ─► Associated : a port for the client's datagrams is open
 //! ```
 //!
 //! From each of them a session can end; its report says why.
 
+mod association;
 mod report;
 mod session;
 
 pub use report::{End, Report};
 
 use crate::egress::{Egress, Event};
-use crate::engine::{Engine, FlowId, Timers};
+use crate::engine::{Datagram, Engine, FlowId, Timers};
+use association::Association;
 use core::net::SocketAddr;
 use core::time::Duration;
 use session::{Next, Session};
@@ -39,6 +42,8 @@ pub struct Deadlines {
     pub half_close: Duration,
     /// Both directions, without an octet.
     pub idle: Duration,
+    /// An association, without a datagram.
+    pub datagrams: Duration,
 }
 
 impl Default for Deadlines {
@@ -48,6 +53,7 @@ impl Default for Deadlines {
             connect: Duration::from_secs(30),
             half_close: Duration::from_secs(60),
             idle: Duration::from_secs(300),
+            datagrams: Duration::from_secs(120),
         }
     }
 }
@@ -58,6 +64,7 @@ impl Deadlines {
             Reason::Connect | Reason::Answer | Reason::Resolve => self.connect,
             Reason::HalfClose => self.half_close,
             Reason::Idle => self.idle,
+            Reason::Datagrams => self.datagrams,
             _ => self.handshake,
         }
     }
@@ -94,6 +101,7 @@ pub struct Proxy<E: Egress> {
     egress: E,
     sessions: Slab<Session<E::Stream>>,
     by_flow: HashMap<FlowId, usize>,
+    by_port: HashMap<SocketAddr, usize>,
     timers: Timers,
     reports: VecDeque<Report>,
 }
@@ -106,6 +114,7 @@ impl<E: Egress> Proxy<E> {
             egress,
             sessions: Slab::new(),
             by_flow: HashMap::new(),
+            by_port: HashMap::new(),
             timers: Timers::default(),
             reports: VecDeque::new(),
         }
@@ -158,8 +167,15 @@ impl<E: Egress> Proxy<E> {
 
     /// Serves the sessions that the egress has something for, and those whose deadline has passed.
     pub fn work<S: Sink>(&mut self, now: Instant, engine: &mut Engine<S>) {
+        while let Some(datagram) = engine.next_datagram() {
+            self.take(now, &datagram);
+        }
         while let Some(event) = self.egress.next(now) {
             let key = match event {
+                Event::Datagram { key, from, payload } => {
+                    self.give(now, engine, key, from, &payload);
+                    continue;
+                }
                 Event::Ready { key } => key,
                 Event::Dialed { key, outcome } => {
                     if let Some(session) = self.sessions.get_mut(key) {
@@ -182,6 +198,31 @@ impl<E: Egress> Proxy<E> {
         }
     }
 
+    /// Passes a client's datagram on to its target.
+    fn take(&mut self, now: Instant, datagram: &Datagram) {
+        let Some(key) = self.by_port.get(&datagram.at).copied() else { return };
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        if let Some(taken) = session.association().and_then(|association| association.take(datagram)) {
+            self.egress.send(key, taken.target, taken.payload, now);
+            session.passed(now);
+        }
+    }
+
+    /// Passes a target's datagram on to the client.
+    fn give<S: Sink>(
+        &mut self,
+        now: Instant,
+        engine: &mut Engine<S>,
+        key: usize,
+        from: SocketAddr,
+        payload: &[u8],
+    ) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        if session.association().is_some_and(|association| association.give(engine, from, payload)) {
+            session.passed(now);
+        }
+    }
+
     /// Ends every session at once, as when the program is told to stop.
     pub fn shut<S: Sink>(&mut self, now: Instant, engine: &mut Engine<S>) {
         let keys: Vec<usize> = self.sessions.iter().map(|(key, _)| key).collect();
@@ -200,9 +241,25 @@ impl<E: Egress> Proxy<E> {
                     Some(target) => self.egress.dial(key, target, now),
                     None => session.refuse(Refusal::General),
                 },
+                Next::Associate(port) => {
+                    let ends = engine.ends(session.flow);
+                    let at = ends.and_then(|(local, _)| engine.open_port(local.ip()));
+                    match (ends, at) {
+                        (Some((_, client)), Some(at)) => {
+                            self.egress.associate(key);
+                            self.by_port.insert(at, key);
+                            session.associated(Association::new(at, client, port));
+                        }
+                        (Some(_) | None, _) => session.refuse(Refusal::General),
+                    }
+                }
                 Next::Over => {
-                    let session = self.sessions.remove(key);
+                    let mut session = self.sessions.remove(key);
                     self.egress.cancel(key);
+                    if let Some(association) = session.association() {
+                        engine.close_port(association.at);
+                        self.by_port.remove(&association.at);
+                    }
                     self.by_flow.remove(&session.flow);
                     engine.release(session.flow);
                     self.reports.push_back(session.report(now));

@@ -1,5 +1,6 @@
 //! One client's conversation, dial and relay.
 
+use super::association::Association;
 use super::{Config, Deadlines, End, Report};
 use crate::egress::{Dialed, Failure};
 use crate::engine::{Engine, FlowId};
@@ -19,6 +20,8 @@ pub(super) enum Next {
     Wait,
     /// Dial the session's target.
     Dial,
+    /// Open an association for the session's client, who named this port of his.
+    Associate(u16),
     /// Forget the session.
     Over,
 }
@@ -28,6 +31,7 @@ enum Stage<T> {
     Talking,
     Dialing,
     Relaying(T),
+    Associated(Association),
 }
 
 /// One client.
@@ -79,6 +83,7 @@ impl<T: Stream> Session<T> {
             Stage::Talking => self.talk(now, engine, config),
             Stage::Dialing => self.wait(engine),
             Stage::Relaying(_) => Next::Wait,
+            Stage::Associated(_) => self.hold(now, engine),
         };
         let moved = self.carry(now, engine);
         self.set_clock(now, moved);
@@ -118,6 +123,53 @@ impl<T: Stream> Session<T> {
         machine.step(|machine| machine.answer(answer));
     }
 
+    /// Takes the association that the request asked for.
+    pub(super) fn associated(&mut self, association: Association) {
+        self.machine.answer(Ok(association.at));
+        self.target = format!("udp at {}", association.at);
+        self.stage = Stage::Associated(association);
+    }
+
+    /// Returns the association, if that is what the session is.
+    pub(super) const fn association(&mut self) -> Option<&mut Association> {
+        match &mut self.stage {
+            Stage::Associated(association) => Some(association),
+            Stage::Talking | Stage::Dialing | Stage::Relaying(_) => None,
+        }
+    }
+
+    /// Starts the clock of an association anew because a datagram has passed.
+    pub(super) const fn passed(&mut self, now: Instant) {
+        self.clock = Some((Reason::Datagrams, now));
+    }
+
+    /// Sees to the connection of an association: it says nothing more, and its end is the association's.
+    fn hold<S: Sink>(&mut self, now: Instant, engine: &mut Engine<S>) -> Next {
+        let Some((mut socket, recorder)) = engine.watched(self.flow) else {
+            self.end = Some(End::Left);
+            return Next::Over;
+        };
+        let mut machine = Traced::new(&mut self.machine, recorder, self.flow.serial(), now);
+        if exchange(&mut machine, &mut socket).is_err() {
+            self.end = Some(End::Left);
+            return Next::Over;
+        }
+        if machine.poll().is_err() {
+            return Next::Wait;
+        }
+        loop {
+            match socket.with_received(|octets| (octets.len(), ())) {
+                Ok(Some(())) => {}
+                Err(nb::Error::WouldBlock) => return Next::Wait,
+                Ok(None) => self.end = Some(End::Complete),
+                Err(nb::Error::Other(_)) => self.end = Some(End::Left),
+            }
+            if self.end.is_some() {
+                return Next::Over;
+            }
+        }
+    }
+
     /// Answers a request that cannot be dialed.
     pub(super) fn refuse(&mut self, refusal: Refusal) {
         self.stage = Stage::Talking;
@@ -129,7 +181,7 @@ impl<T: Stream> Session<T> {
         let dialing = matches!(self.stage, Stage::Dialing);
         let reason = self.clock.map_or(Reason::Idle, |(reason, _)| reason);
         match self.stage {
-            Stage::Relaying(_) => self.cut(engine, End::Expired(reason)),
+            Stage::Relaying(_) | Stage::Associated(_) => self.cut(engine, End::Expired(reason)),
             Stage::Talking | Stage::Dialing => {
                 self.stage = Stage::Talking;
                 self.machine.expire();
@@ -167,7 +219,10 @@ impl<T: Stream> Session<T> {
             user: self.user,
             target: self.target,
             detail: self.detail,
-            octets: self.relay.carried(),
+            octets: match &self.stage {
+                Stage::Associated(association) => association.octets,
+                Stage::Talking | Stage::Dialing | Stage::Relaying(_) => self.relay.carried(),
+            },
             lasted: now.since(self.began),
             end: self.end.unwrap_or(End::Left),
         }
@@ -197,11 +252,16 @@ impl<T: Stream> Session<T> {
                     if let Some(user) = claims {
                         self.user = user.escape_ascii().to_string();
                     }
-                    if request.command == Command::Connect {
-                        self.stage = Stage::Dialing;
-                        return Next::Dial;
+                    match request.command {
+                        Command::Connect => {
+                            self.stage = Stage::Dialing;
+                            return Next::Dial;
+                        }
+                        Command::Associate => return Next::Associate(request.target.port),
+                        Command::Bind => {
+                            machine.step(|machine| machine.answer(Err(Refusal::CommandNotSupported)));
+                        }
                     }
-                    machine.step(|machine| machine.answer(Err(Refusal::CommandNotSupported)));
                 }
                 // Nothing here answers a BIND, so nobody is ever awaited.
                 Ok(Event::Accept) => machine.step(|machine| machine.accept(Err(Refusal::General))),
@@ -253,6 +313,7 @@ impl<T: Stream> Session<T> {
     fn set_clock(&mut self, now: Instant, moved: bool) {
         let reason = match self.stage {
             Stage::Talking | Stage::Dialing => self.machine.patience().map(|patience| patience.reason),
+            Stage::Associated(_) => Some(Reason::Datagrams),
             Stage::Relaying(_) => Some(match self.relay.state() {
                 State::UpOnly | State::DownOnly => Reason::HalfClose,
                 State::Both | State::Done | State::Breaking | State::Broken => Reason::Idle,

@@ -5,15 +5,16 @@
 use core::net::SocketAddr;
 use sockhop::io::drive;
 use sockhop::socks5::Client;
+use sockhop::socks5::udp::Datagram;
 use sockhop::wire::{Host, Target};
 use sockhop_hosted::egress::memory::pattern;
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpStream, UdpSocket};
 
 fn main() -> io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [proxy, target, mode, rest @ ..] = arguments.as_slice() else {
-        eprintln!("usage: asker PROXY TARGET silent|reset|rest [FIFO]");
+        eprintln!("usage: asker PROXY TARGET silent|reset|datagrams|rest [FIFO]");
         std::process::exit(2);
     };
     let mut stream = Blocking(TcpStream::connect(proxy)?);
@@ -22,6 +23,9 @@ fn main() -> io::Result<()> {
         let heard = stream.0.read(&mut [0; 8])?;
         println!("ended after {heard} octets");
         return Ok(());
+    }
+    if mode == "datagrams" {
+        return datagrams(stream.0, target);
     }
     let target: SocketAddr = target.parse().map_err(io::Error::other)?;
     let target = Target { host: Host::Ip(target.ip()), port: target.port() };
@@ -55,6 +59,72 @@ fn main() -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Opens an association and says of each datagram what became of it.
+///
+/// `target` is `ADDRESS:PORT` or `NAME:PORT` of something that sends datagrams back.
+fn datagrams(mut stream: TcpStream, target: &str) -> io::Result<()> {
+    let mut reply = [0; 10];
+    stream.write_all(&[5, 1, 0, 5, 3, 0, 1, 0, 0, 0, 0, 0, 0])?;
+    stream.read_exact(&mut reply[..2])?;
+    stream.read_exact(&mut reply)?;
+    let port = u16::from_be_bytes([reply[8], reply[9]]);
+    let relay = SocketAddr::from(([reply[4], reply[5], reply[6], reply[7]], port));
+    let socket = UdpSocket::bind((stream.local_addr()?.ip(), 0))?;
+    let header = header(target);
+    let ask =
+        |from: &UdpSocket, header: &[u8], payload: &[u8]| from.send_to(&[header, payload].concat(), relay);
+    let stranger = UdpSocket::bind("10.99.0.1:0")?;
+    ask(&stranger, &header, b"stranger")?;
+    ask(&socket, &[&[0, 0, 1], &header[3..]].concat(), b"fragment")?;
+    ask(&socket, &header[..5], b"")?;
+    let mut room = vec![0; 65_535];
+    for size in [1, 0, 1_472, 8_192, 60_000] {
+        let payload: Vec<u8> = (0..size).map(pattern).collect();
+        ask(&socket, &header, &payload)?;
+        let (count, from) = socket.recv_from(&mut room)?;
+        let datagram = Datagram::parse(&room[..count]).map_err(io::Error::other)?;
+        let right = datagram.payload == payload && from == relay;
+        println!("{size} from {} {}", datagram.target, if right { "right" } else { "wrong" });
+    }
+    // Once the connection is gone nobody answers there, and the host says so.
+    // One that comes just before the end is lost without a word, so each is waited for a little only.
+    socket.connect(relay)?;
+    socket.set_read_timeout(Some(core::time::Duration::from_millis(50)))?;
+    drop(stream);
+    loop {
+        match socket.send(&[&header[..], b"late"].concat()).and_then(|_| socket.recv(&mut room)) {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => break,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Ok(_) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    println!("closed");
+    Ok(())
+}
+
+/// Returns the header of a datagram to a target.
+fn header(target: &str) -> Vec<u8> {
+    let mut header = vec![0, 0, 0];
+    let (host, port) = target.rsplit_once(':').expect("HOST:PORT");
+    match target.parse::<SocketAddr>() {
+        Ok(SocketAddr::V4(at)) => {
+            header.push(1);
+            header.extend(at.ip().octets());
+        }
+        Ok(SocketAddr::V6(at)) => {
+            header.push(4);
+            header.extend(at.ip().octets());
+        }
+        Err(_) => {
+            header.extend([3, u8::try_from(host.len()).expect("short")]);
+            header.extend(host.bytes());
+        }
+    }
+    header.extend(port.parse::<u16>().expect("a port").to_be_bytes());
+    header
 }
 
 /// A socket as embedded-io sees it.

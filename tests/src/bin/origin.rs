@@ -5,15 +5,18 @@
 
 use sockhop_hosted::egress::memory::pattern;
 use std::io::{self, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::thread;
 
 fn main() -> io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [address, mode] = arguments.as_slice() else {
-        eprintln!("usage: origin ADDR:PORT echo|answer|http|line|source|flood|reset|hold");
+        eprintln!("usage: origin ADDR:PORT echo|answer|http|line|source|flood|reset|hold|udp");
         std::process::exit(2);
     };
+    if mode == "udp" {
+        return echo_datagrams(address);
+    }
     let listener = TcpListener::bind(address)?;
     say("ready");
     for stream in listener.incoming() {
@@ -27,6 +30,17 @@ fn main() -> io::Result<()> {
         });
     }
     Ok(())
+}
+
+/// Sends every datagram back to where it came from.
+fn echo_datagrams(address: &str) -> io::Result<()> {
+    let socket = UdpSocket::bind(address)?;
+    say("ready");
+    let mut room = vec![0; 65_535];
+    loop {
+        let (count, from) = socket.recv_from(&mut room)?;
+        socket.send_to(&room[..count], from)?;
+    }
 }
 
 fn say(line: &str) {
