@@ -174,6 +174,20 @@ fn datagrams_of_every_size_pass_an_association_and_strangers_do_not() {
 }
 
 #[test]
+fn a_bind_takes_the_awaited_peer_and_nobody_else() {
+    if !possible("a_bind_takes_the_awaited_peer_and_nobody_else", &[]) {
+        return;
+    }
+    let namespace = Namespace::new();
+    let proxy = namespace.proxy(&[]);
+    let asker = namespace.asker(&["bind"]);
+    for line in ["stranger turned away", "peer named", "second refused", "carried up.. down"] {
+        assert_eq!(asker.line().as_deref(), Some(line));
+    }
+    assert!(proxy.until("by BIND").contains("up 4 B down 4 B"));
+}
+
+#[test]
 fn a_silent_client_is_closed_by_its_deadline() {
     if !possible("a_silent_client_is_closed_by_its_deadline", &[]) {
         return;

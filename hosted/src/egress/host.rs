@@ -3,11 +3,12 @@
 //! A name's addresses are tried in the resolver's order, families in turn, each 250 ms after the one before or as
 //! soon as that has failed; the first to connect wins (RFC 8305 §4 and §5).
 
+use super::bind::{self, Listeners};
 use super::udp::Associations;
-use super::{Dialed, Egress, Event, Failure, Policy};
+use super::{Dialed, Egress, Event, Failure, Policy, failure};
 use crate::engine::Timers;
 use crate::resolve::{Asked, Resolved, Resolver};
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
@@ -25,6 +26,10 @@ const STAGGER: Duration = Duration::from_millis(250);
 /// How long a name may take to be resolved.
 const RESOLVE: Duration = Duration::from_secs(10);
 
+/// Tokens tell connections, associations' sockets and listeners apart by their remainder.
+const KINDS: usize = 3;
+const DATAGRAMS: usize = 1;
+const LISTENER: usize = 2;
 /// Datagrams that may wait for a name.
 const NAMED: usize = 256;
 
@@ -32,6 +37,12 @@ const NAMED: usize = 256;
 #[derive(Debug)]
 pub struct Socket {
     stream: Option<TcpStream>,
+}
+
+impl Socket {
+    pub(super) const fn new(stream: TcpStream) -> Self {
+        Self { stream: Some(stream) }
+    }
 }
 
 impl Stream for Socket {
@@ -116,6 +127,7 @@ pub struct Host {
     outcomes: VecDeque<(usize, Result<Dialed<Socket>, Failure>)>,
     timers: Timers,
     associations: Associations,
+    listeners: Listeners,
     /// Datagrams whose target's name is being asked for, by the generation of the question.
     named: HashMap<u64, Named>,
     generation: u64,
@@ -146,6 +158,7 @@ impl Host {
             outcomes: VecDeque::new(),
             timers: Timers::default(),
             associations: Associations::new(),
+            listeners: Listeners::default(),
             named: HashMap::new(),
             generation: 0,
         }
@@ -154,11 +167,12 @@ impl Host {
     /// Takes note of an event of one of its sockets.
     pub fn ready(&mut self, token: Token) {
         let Some(number) = token.0.checked_sub(self.first_token) else { return };
-        let entry = number / 2;
-        if number % 2 == 1 {
-            self.associations.note(entry);
-        } else if self.entries.contains(entry) {
-            self.ready.push_back(entry);
+        let entry = number / KINDS;
+        match number % KINDS {
+            DATAGRAMS => self.associations.note(entry),
+            LISTENER => self.listeners.note(entry),
+            _ if self.entries.contains(entry) => self.ready.push_back(entry),
+            _ => {}
         }
     }
 
@@ -207,7 +221,7 @@ impl Host {
             match begun {
                 Ok((mut stream, at)) => {
                     let entry = self.entries.vacant_entry();
-                    let token = Token(self.first_token + 2 * entry.key());
+                    let token = Token(self.first_token + KINDS * entry.key());
                     let interest = Interest::READABLE | Interest::WRITABLE;
                     match self.registry.register(&mut stream, token, interest) {
                         Ok(()) => {
@@ -262,7 +276,7 @@ impl Host {
             dial.sockets.retain(|other| *other != entry);
         }
         self.established.insert(key, entry);
-        self.finish(key, Ok(Dialed { stream: Socket { stream: Some(stream) }, bound }));
+        self.finish(key, Ok(Dialed { stream: Socket::new(stream), bound }));
     }
 
     /// Does what is due: gives up names that took too long, and begins with next addresses.
@@ -286,10 +300,20 @@ impl Host {
         }
     }
 
+    /// Takes a connection that has come to a listener; `None` if the host does not let it be waited for.
+    fn adopt(&mut self, key: usize, mut stream: TcpStream, peer: SocketAddr) -> Option<Dialed<Socket>> {
+        let entry = self.entries.vacant_entry();
+        let token = Token(self.first_token + KINDS * entry.key());
+        self.registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE).ok()?;
+        self.established.insert(key, entry.key());
+        entry.insert(Entry { key, trying: None });
+        Some(bind::dialed(stream, peer))
+    }
+
     /// Sends a datagram of an association's.
     fn send_to(&mut self, key: usize, to: SocketAddr, payload: &[u8]) {
         let first = self.first_token;
-        let token = |number| Token(first + 2 * number + 1);
+        let token = |number| Token(first + KINDS * number + DATAGRAMS);
         // A datagram that cannot be sent is lost, as it might be anywhere on its way.
         let _ = self.associations.send(key, to, payload, &self.policy, (&self.registry, token));
     }
@@ -338,6 +362,13 @@ impl Egress for Host {
         }
     }
 
+    fn bind(&mut self, key: usize, peer: IpAddr) -> Result<SocketAddr, Failure> {
+        debug_assert!(!self.listeners.contains(key), "cancel() comes before a key is used again");
+        let first = self.first_token;
+        let token = |number| Token(first + KINDS * number + LISTENER);
+        self.listeners.open(key, peer, (&self.registry, token))
+    }
+
     fn associate(&mut self, key: usize) {
         self.associations.open(key);
     }
@@ -364,6 +395,7 @@ impl Egress for Host {
 
     fn cancel(&mut self, key: usize) {
         self.associations.close(key);
+        self.listeners.close(key);
         self.named.retain(|_, named| named.key != key);
         if let Some(dial) = self.dials.remove(&key) {
             for entry in dial.sockets {
@@ -386,6 +418,12 @@ impl Egress for Host {
             if let Some((key, from, payload)) = self.associations.next() {
                 return Some(Event::Datagram { key, from, payload });
             }
+            if let Some((key, peer, stream)) = self.listeners.next() {
+                if let Some(accepted) = self.adopt(key, stream, peer) {
+                    return Some(Event::Accepted { key, accepted });
+                }
+                continue;
+            }
             let entry = self.ready.pop_front()?;
             match self.entries.get(entry) {
                 Some(Entry { trying: Some(_), .. }) => self.progress(entry, now),
@@ -396,7 +434,11 @@ impl Egress for Host {
     }
 
     fn poll_at(&self) -> Option<Instant> {
-        if !self.outcomes.is_empty() || !self.ready.is_empty() || self.associations.is_ready() {
+        if !self.outcomes.is_empty()
+            || !self.ready.is_empty()
+            || self.associations.is_ready()
+            || self.listeners.is_ready()
+        {
             return Some(Instant::ZERO);
         }
         self.timers.next()
@@ -410,19 +452,6 @@ fn note(dial: &mut Dial, failure: Failure) {
         Some(known) if !weak(known.refusal) || weak(failure.refusal) => {}
         Some(_) | None => dial.failure = Some(failure),
     }
-}
-
-/// Says in the protocol's words why a socket failed (RFC 1928 §6).
-fn failure(at: SocketAddr, error: &io::Error) -> Failure {
-    let refusal = match error.raw_os_error().map(Errno::from_raw_os_error) {
-        Some(Errno::CONNREFUSED) => Refusal::ConnectionRefused,
-        Some(Errno::NETUNREACH | Errno::NETDOWN | Errno::AFNOSUPPORT) => Refusal::NetworkUnreachable,
-        Some(Errno::HOSTUNREACH | Errno::HOSTDOWN | Errno::CONNRESET) => Refusal::HostUnreachable,
-        Some(Errno::TIMEDOUT) => Refusal::TtlExpired,
-        Some(Errno::ACCESS | Errno::PERM) => Refusal::NotAllowed,
-        Some(_) | None => Refusal::General,
-    };
-    Failure { refusal, text: format!("{at}: {error}") }
 }
 
 /// Takes the families in turn, beginning with that of the first address (RFC 8305 §4).

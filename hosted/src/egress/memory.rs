@@ -89,6 +89,10 @@ impl Egress for Memory {
         self.dialed.push_back((key, target.port));
     }
 
+    fn bind(&mut self, _key: usize, _peer: IpAddr) -> Result<SocketAddr, Failure> {
+        Err(Failure { refusal: Refusal::CommandNotSupported, text: "nobody connects to memory".to_owned() })
+    }
+
     fn associate(&mut self, _key: usize) {}
 
     fn send(&mut self, key: usize, target: Target<'_>, payload: &[u8], _now: Instant) {

@@ -1,5 +1,6 @@
 //! The way out: where a session's request goes.
 
+mod bind;
 pub mod host;
 pub mod memory;
 mod policy;
@@ -8,7 +9,8 @@ mod udp;
 pub use policy::Policy;
 
 use core::fmt;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
+use rustix::io::Errno;
 use sockhop::relay::Stream;
 use sockhop::socks5::Refusal;
 use sockhop::time::Instant;
@@ -50,6 +52,13 @@ pub enum Event<T> {
         /// The connection, or why there is none.
         outcome: Result<Dialed<T>, Failure>,
     },
+    /// The peer that a listener waited for has connected; its address is what is `bound`.
+    Accepted {
+        /// The listener's key.
+        key: usize,
+        /// The connection.
+        accepted: Dialed<T>,
+    },
     /// A datagram has come for an association.
     Datagram {
         /// The association's key.
@@ -74,13 +83,19 @@ pub trait Egress {
     /// Begins to connect; the outcome comes by [`next`](Self::next).
     fn dial(&mut self, key: usize, target: Target<'_>, now: Instant);
 
+    /// Listens for one connection from `peer`, or from anybody if that is unspecified, and returns where.
+    ///
+    /// # Errors
+    /// [`Failure`], when this host has no way to the peer or no port left.
+    fn bind(&mut self, key: usize, peer: IpAddr) -> Result<SocketAddr, Failure>;
+
     /// Opens an association for datagrams.
     fn associate(&mut self, key: usize);
 
     /// Sends a datagram of an association's; one that the rules or the host do not let through is dropped.
     fn send(&mut self, key: usize, target: Target<'_>, payload: &[u8], now: Instant);
 
-    /// Forgets a dial or an association, and that its connection was of any interest.
+    /// Forgets a dial, a listener or an association, and that its connection was of any interest.
     fn cancel(&mut self, key: usize);
 
     /// Returns the next thing that happened.
@@ -88,4 +103,17 @@ pub trait Egress {
 
     /// Returns when `next` has to be called next, if nothing comes before.
     fn poll_at(&self) -> Option<Instant>;
+}
+
+/// Says in the protocol's words why a socket failed (RFC 1928 §6).
+fn failure(at: SocketAddr, error: &std::io::Error) -> Failure {
+    let refusal = match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::CONNREFUSED) => Refusal::ConnectionRefused,
+        Some(Errno::NETUNREACH | Errno::NETDOWN | Errno::AFNOSUPPORT) => Refusal::NetworkUnreachable,
+        Some(Errno::HOSTUNREACH | Errno::HOSTDOWN | Errno::CONNRESET) => Refusal::HostUnreachable,
+        Some(Errno::TIMEDOUT) => Refusal::TtlExpired,
+        Some(Errno::ACCESS | Errno::PERM) => Refusal::NotAllowed,
+        Some(_) | None => Refusal::General,
+    };
+    Failure { refusal, text: format!("{at}: {error}") }
 }

@@ -42,6 +42,8 @@ pub struct Deadlines {
     pub half_close: Duration,
     /// Both directions, without an octet.
     pub idle: Duration,
+    /// The peer of a BIND.
+    pub bind: Duration,
     /// An association, without a datagram.
     pub datagrams: Duration,
 }
@@ -53,6 +55,7 @@ impl Default for Deadlines {
             connect: Duration::from_secs(30),
             half_close: Duration::from_secs(60),
             idle: Duration::from_secs(300),
+            bind: Duration::from_secs(120),
             datagrams: Duration::from_secs(120),
         }
     }
@@ -65,6 +68,7 @@ impl Deadlines {
             Reason::HalfClose => self.half_close,
             Reason::Idle => self.idle,
             Reason::Datagrams => self.datagrams,
+            Reason::Bind => self.bind,
             _ => self.handshake,
         }
     }
@@ -177,6 +181,12 @@ impl<E: Egress> Proxy<E> {
                     continue;
                 }
                 Event::Ready { key } => key,
+                Event::Accepted { key, accepted } => {
+                    if let Some(session) = self.sessions.get_mut(key) {
+                        session.accepted(accepted);
+                    }
+                    key
+                }
                 Event::Dialed { key, outcome } => {
                     if let Some(session) = self.sessions.get_mut(key) {
                         session.dialed(now, engine.recorder(), outcome);
@@ -241,6 +251,7 @@ impl<E: Egress> Proxy<E> {
                     Some(target) => self.egress.dial(key, target, now),
                     None => session.refuse(Refusal::General),
                 },
+                Next::Bind(peer) => session.bound(self.egress.bind(key, peer)),
                 Next::Associate(port) => {
                     let ends = engine.ends(session.flow);
                     let at = ends.and_then(|(local, _)| engine.open_port(local.ip()));

@@ -4,7 +4,7 @@ use super::association::Association;
 use super::{Config, Deadlines, End, Report};
 use crate::egress::{Dialed, Failure};
 use crate::engine::{Engine, FlowId};
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use sockhop::machine::Machine;
 use sockhop::relay::{Relay, Ring, State, Stream};
 use sockhop::socks::AnyServer;
@@ -12,7 +12,7 @@ use sockhop::socks5::{Command, Event, Login, Refusal};
 use sockhop::stack::Socket;
 use sockhop::time::{Instant, Reason};
 use sockhop::trace::{Recorder, Sink, Traced};
-use sockhop::wire::Target;
+use sockhop::wire::{Host, Target};
 
 /// What the proxy is to do for a session.
 pub(super) enum Next {
@@ -20,6 +20,8 @@ pub(super) enum Next {
     Wait,
     /// Dial the session's target.
     Dial,
+    /// Listen for the session's target.
+    Bind(IpAddr),
     /// Open an association for the session's client, who named this port of his.
     Associate(u16),
     /// Forget the session.
@@ -45,6 +47,8 @@ pub(super) struct Session<T> {
     stage: Stage<T>,
     /// The counterpart, once dialed, until the reply is sent.
     dialed: Option<T>,
+    /// The peer of a BIND, until the client is told of it.
+    accepted: Option<Dialed<T>>,
     relay: Relay,
     began: Instant,
     /// What is being waited for, and since when.
@@ -64,6 +68,7 @@ impl<T: Stream> Session<T> {
             machine: AnyServer::new(login),
             stage: Stage::Talking,
             dialed: None,
+            accepted: None,
             relay: Relay::new(),
             began: now,
             clock: None,
@@ -121,6 +126,22 @@ impl<T: Stream> Session<T> {
         };
         let mut machine = Traced::new(&mut self.machine, recorder, self.flow.serial(), now);
         machine.step(|machine| machine.answer(answer));
+    }
+
+    /// Takes the address that is listened at, or why none is.
+    pub(super) fn bound(&mut self, outcome: Result<SocketAddr, Failure>) {
+        match outcome {
+            Ok(at) => self.machine.answer(Ok(at)),
+            Err(failure) => {
+                self.machine.answer(Err(failure.refusal));
+                self.detail = failure.text;
+            }
+        }
+    }
+
+    /// Takes the connection of the peer that was awaited; the client is told once it knows where that was.
+    pub(super) fn accepted(&mut self, accepted: Dialed<T>) {
+        self.accepted = Some(accepted);
     }
 
     /// Takes the association that the request asked for.
@@ -258,13 +279,23 @@ impl<T: Stream> Session<T> {
                             return Next::Dial;
                         }
                         Command::Associate => return Next::Associate(request.target.port),
-                        Command::Bind => {
-                            machine.step(|machine| machine.answer(Err(Refusal::CommandNotSupported)));
-                        }
+                        Command::Bind => match request.target.host {
+                            Host::Ip(peer) => return Next::Bind(peer),
+                            // Whoever may connect has to be known when he does.
+                            Host::Name(_) => {
+                                machine.step(|machine| {
+                                    machine.answer(Err(Refusal::AddressTypeNotSupported));
+                                });
+                            }
+                        },
                     }
                 }
-                // Nothing here answers a BIND, so nobody is ever awaited.
-                Ok(Event::Accept) => machine.step(|machine| machine.accept(Err(Refusal::General))),
+                Ok(Event::Accept) => {
+                    let Some(accepted) = self.accepted.take() else { return Next::Wait };
+                    self.target = format!("{} by BIND", accepted.bound);
+                    self.dialed = Some(accepted.stream);
+                    machine.step(|machine| machine.accept(Ok(accepted.bound)));
+                }
                 Ok(Event::Relay) => {
                     let Some(stream) = self.dialed.take() else { return Next::Wait };
                     self.stage = Stage::Relaying(stream);

@@ -14,7 +14,7 @@ use std::net::{TcpStream, UdpSocket};
 fn main() -> io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [proxy, target, mode, rest @ ..] = arguments.as_slice() else {
-        eprintln!("usage: asker PROXY TARGET silent|reset|datagrams|rest [FIFO]");
+        eprintln!("usage: asker PROXY TARGET silent|reset|bind|datagrams|rest [FIFO]");
         std::process::exit(2);
     };
     let mut stream = Blocking(TcpStream::connect(proxy)?);
@@ -23,6 +23,9 @@ fn main() -> io::Result<()> {
         let heard = stream.0.read(&mut [0; 8])?;
         println!("ended after {heard} octets");
         return Ok(());
+    }
+    if mode == "bind" {
+        return bind(proxy);
     }
     if mode == "datagrams" {
         return datagrams(stream.0, target);
@@ -61,16 +64,54 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
+/// Lets the proxy listen for one peer, connects as another and as that one, and says what became of them.
+fn bind(proxy: &str) -> io::Result<()> {
+    let (_stranger, at) = listen(proxy, [127, 0, 0, 2])?;
+    let turned_away = TcpStream::connect(at)?.read(&mut [0; 8]);
+    println!("stranger {}", if matches!(turned_away, Ok(0) | Err(_)) { "turned away" } else { "let in" });
+    let (mut client, at) = listen(proxy, [127, 0, 0, 1])?;
+    let mut peer = TcpStream::connect(at)?;
+    let told = reply(&mut client)?;
+    println!("peer {}", if told == peer.local_addr()? { "named" } else { "misnamed" });
+    println!("second {}", if TcpStream::connect(at).is_err() { "refused" } else { "let in" });
+    let mut room = [0; 4];
+    client.write_all(b"up..")?;
+    peer.read_exact(&mut room)?;
+    peer.write_all(b"down")?;
+    let mut back = [0; 4];
+    client.read_exact(&mut back)?;
+    println!("carried {} {}", String::from_utf8_lossy(&room), String::from_utf8_lossy(&back));
+    Ok(())
+}
+
+/// Asks for a BIND and returns where the peer is awaited.
+fn listen(proxy: &str, peer: [u8; 4]) -> io::Result<(TcpStream, SocketAddr)> {
+    let mut client = TcpStream::connect(proxy)?;
+    client.write_all(&[5, 1, 0])?;
+    client.read_exact(&mut [0; 2])?;
+    client.write_all(&[&[5, 2, 0, 1][..], &peer, &[0, 0]].concat())?;
+    let at = reply(&mut client)?;
+    Ok((client, at))
+}
+
+/// Reads a reply that grants and names an IPv4 address.
+fn reply(client: &mut TcpStream) -> io::Result<SocketAddr> {
+    let mut reply = [0; 10];
+    client.read_exact(&mut reply)?;
+    if reply[..4] != [5, 0, 0, 1] {
+        return Err(io::Error::other(format!("refused with code {}", reply[1])));
+    }
+    let ip = [reply[4], reply[5], reply[6], reply[7]];
+    Ok(SocketAddr::from((ip, u16::from_be_bytes([reply[8], reply[9]]))))
+}
+
 /// Opens an association and says of each datagram what became of it.
 ///
 /// `target` is `ADDRESS:PORT` or `NAME:PORT` of something that sends datagrams back.
 fn datagrams(mut stream: TcpStream, target: &str) -> io::Result<()> {
-    let mut reply = [0; 10];
     stream.write_all(&[5, 1, 0, 5, 3, 0, 1, 0, 0, 0, 0, 0, 0])?;
-    stream.read_exact(&mut reply[..2])?;
-    stream.read_exact(&mut reply)?;
-    let port = u16::from_be_bytes([reply[8], reply[9]]);
-    let relay = SocketAddr::from(([reply[4], reply[5], reply[6], reply[7]], port));
+    stream.read_exact(&mut [0; 2])?;
+    let relay = reply(&mut stream)?;
     let socket = UdpSocket::bind((stream.local_addr()?.ip(), 0))?;
     let header = header(target);
     let ask =
