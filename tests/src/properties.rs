@@ -3,6 +3,7 @@
 use core::net::{Ipv4Addr, SocketAddr};
 use sockhop::machine::Machine;
 use sockhop::socks::AnyServer;
+use sockhop::socks5::udp::{Datagram, HEADER, prepend};
 use sockhop::socks5::{Client, ClientEvent, Error, Event, Login, Refusal, Server, State};
 use sockhop::wire::{Host, Target};
 
@@ -189,6 +190,20 @@ pub fn any_server_is_cut_invariant(input: &[u8]) {
         for (cuts, room) in [(&[1_usize][..], 1), (&[2, 1, 3], 5), (&[9, 1], 2)] {
             assert_eq!(whole, hear(cuts, room), "cut by {cuts:?}");
         }
+    }
+}
+
+/// A datagram that is read says what its octets say, and a header that is written for its source reads back.
+pub fn datagram_is_read_back(input: &[u8]) {
+    let Ok(datagram) = Datagram::parse(input) else { return };
+    assert_eq!(input[2], 0, "no fragment is read");
+    assert!(input.ends_with(datagram.payload), "the payload is what stands last");
+    if let Host::Ip(ip) = datagram.target.host {
+        let source = SocketAddr::new(ip, datagram.target.port);
+        let mut whole = vec![0; HEADER + datagram.payload.len()];
+        whole[HEADER..].copy_from_slice(datagram.payload);
+        let begin = prepend(&mut whole, HEADER, source).expect("there is room");
+        assert_eq!(whole[begin + 3..], input[3..], "but for RSV");
     }
 }
 

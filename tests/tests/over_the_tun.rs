@@ -188,6 +188,30 @@ fn a_bind_takes_the_awaited_peer_and_nobody_else() {
 }
 
 #[test]
+fn a_denied_address_is_refused_in_every_spelling_and_a_newline_forges_no_line() {
+    let name = "a_denied_address_is_refused_in_every_spelling_and_a_newline_forges_no_line";
+    if !possible(name, &["curl"]) {
+        return;
+    }
+    let namespace = Namespace::new();
+    namespace.shell("ip addr add 10.99.0.1/32 dev lo");
+    let _origin = namespace.origin("10.99.0.1:8000", "http");
+    let proxy = namespace.proxy(&["--deny", "10.99.0.0/16"]);
+    for (flag, target) in
+        [("--socks5", "10.99.0.1"), ("--socks5-hostname", "10.99.0.1"), ("--socks5", "[::ffff:10.99.0.1]")]
+    {
+        let line = format!("{CURL} -v {flag} {V4} 'http://{target}:8000/' 2>&1; echo exit $?");
+        let heard = namespace.shell(&line);
+        assert!(heard.contains("(2)") && heard.ends_with("exit 97"), "{target}: {heard}");
+        assert!(proxy.until("10.99.0.1").contains("--deny 10.99.0.0/16"));
+    }
+    let request = "\\005\\001\\000\\005\\001\\000\\003\\011evil\\nuser\\000\\120";
+    namespace.shell(&format!("printf '{request}' | nc -N 198.18.0.2 1080"));
+    let line = proxy.until("evil");
+    assert!(line.contains("evil\\nuser:80"), "{line}");
+}
+
+#[test]
 fn a_silent_client_is_closed_by_its_deadline() {
     if !possible("a_silent_client_is_closed_by_its_deadline", &[]) {
         return;

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use sockhop::machine::Machine;
 use sockhop::socks5::{Error, Login, Refusal, Server, State};
 use sockhop_tests::properties::{
-    any_server_is_cut_invariant, both_sides_agree, client_is_cut_invariant, corpus, every_prefix_waits,
-    server_is_cut_invariant, transcript,
+    any_server_is_cut_invariant, both_sides_agree, client_is_cut_invariant, corpus, datagram_is_read_back,
+    every_prefix_waits, server_is_cut_invariant, transcript,
 };
 
 const CONNECT: &[u8] = b"\x05\x01\x00\x05\x01\x00\x01\x7f\x00\x00\x01\x00\x50GET";
@@ -188,4 +188,19 @@ proptest! {
 #[test]
 fn the_committed_corpus_of_any_version_is_cut_invariant() {
     corpus("socks4_parse").iter().for_each(|input| any_server_is_cut_invariant(input));
+}
+
+proptest! {
+    #[test]
+    fn a_datagrams_header_is_read_back(
+        head in prop::sample::select(vec![&[0, 0, 0, 1][..], &[0, 0, 0, 4], &[0, 0, 0, 3, 5], &[0, 0, 1, 1], &[]]),
+        rest in prop::collection::vec(any::<u8>(), 0..60),
+    ) {
+        datagram_is_read_back(&[head, &rest].concat());
+    }
+}
+
+#[test]
+fn the_committed_corpus_of_datagrams_is_read_back() {
+    corpus("udp_header").iter().for_each(|input| datagram_is_read_back(input));
 }

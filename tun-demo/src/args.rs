@@ -2,8 +2,9 @@
 
 use crate::exit;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
+use sockhop_hosted::egress::Rule;
 use sockhop_hosted::sim::Profile;
 use std::path::PathBuf;
 
@@ -28,7 +29,8 @@ pub(crate) enum Command {
   sudo tun-demo socks5                                    on 198.18.0.2:1080
   sudo tun-demo socks5 --ladder                           and print every segment
   sudo tun-demo socks5 --user ann:secret                  and ask for a password
-  sudo tun-demo socks5 --addr 10.9.9.2/30 --addr6 none    and other addresses")]
+  sudo tun-demo socks5 --addr 10.9.9.2/30 --addr6 none    and other addresses
+  sudo tun-demo socks5 --deny 10.0.0.0/8 --allow loopback and other rules")]
     Socks5(Socks5),
     /// Play a scenario between two stacks on a simulated link, and draw it
     #[command(after_help = "Examples:
@@ -43,6 +45,12 @@ pub(crate) enum Command {
   tun-demo sim --seed 7 --guard none --shrink               the smallest scenario that still fails
   tun-demo sim --count 4000 --profile faults                how many of 4000 fail")]
     Sim(Sim),
+    /// Say whether the rules let somebody through to an address, and which of them decides
+    #[command(after_help = "Examples:
+  tun-demo explain 127.0.0.1:80
+  tun-demo explain 10.1.2.3:22 --user ann --deny 10.0.0.0/8
+  tun-demo explain 192.0.2.1:443 --name www.example.org --deny .example.org")]
+    Explain(Explain),
     /// Say what is missing to run, and what mends it
     #[command(after_help = "Examples:\n  tun-demo doctor && sudo tun-demo socks5")]
     Doctor,
@@ -84,9 +92,8 @@ pub(crate) struct Socks5 {
     #[arg(long = "user", value_name = "NAME:PASS", value_parser = user)]
     pub(crate) users: Vec<(String, String)>,
 
-    /// Let clients through to addresses that are refused by default
-    #[arg(long, value_name = "WHAT")]
-    pub(crate) allow: Vec<Allow>,
+    #[command(flatten)]
+    pub(crate) rules: RuleFlags,
 
     /// The largest packet on the TUN device, in octets
     #[arg(long, default_value_t = 65_520, value_parser = clap::value_parser!(u16).range(1_280..=65_520))]
@@ -105,10 +112,48 @@ pub(crate) struct Socks5 {
     pub(crate) connect_timeout: Duration,
 }
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-pub(crate) enum Allow {
-    /// This host's loopback addresses
-    Loopback,
+/// The rules; the first that fits decides, those that deny before those that allow.
+#[derive(Args, Debug)]
+pub(crate) struct RuleFlags {
+    /// Let nobody through to these: [USER@]WHAT[:PORT[-PORT]]; can be given several times
+    #[arg(long, value_name = "RULE", value_parser = deny)]
+    pub(crate) deny: Vec<Rule>,
+
+    /// Let clients through to these, whatever is refused by default; comes after --deny
+    #[arg(long, value_name = "RULE", value_parser = allow)]
+    pub(crate) allow: Vec<Rule>,
+}
+
+impl RuleFlags {
+    /// Returns the rules in the order in which they are tried.
+    pub(crate) fn in_order(&self) -> Vec<Rule> {
+        self.deny.iter().chain(&self.allow).cloned().collect()
+    }
+}
+
+fn allow(text: &str) -> Result<Rule, String> {
+    Rule::new(text, true)
+}
+
+fn deny(text: &str) -> Result<Rule, String> {
+    Rule::new(text, false)
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Explain {
+    /// The address that would be connected to, with its port
+    pub(crate) addr: SocketAddr,
+
+    /// The user who asks
+    #[arg(long, default_value = "")]
+    pub(crate) user: String,
+
+    /// The name that was asked for
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) rules: RuleFlags,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

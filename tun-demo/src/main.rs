@@ -3,6 +3,7 @@
 mod args;
 mod doctor;
 mod exit;
+mod explain;
 mod lab;
 mod sim;
 mod socks5;
@@ -39,6 +40,7 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Socks5(options) => socks5::run(options, &mut out),
         Command::Lab(options) => lab::run(options, &mut out),
         Command::Sim(options) => sim::play(options, &mut out),
+        Command::Explain(options) => explain::run(options, &mut out),
         Command::Doctor => doctor::run(&mut out),
         Command::States => Ok(states::print(&mut out)?),
         Command::Completions { shell } => {

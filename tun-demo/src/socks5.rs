@@ -1,6 +1,6 @@
 //! `tun-demo socks5`: the proxy on the stack behind a TUN device.
 
-use crate::args::{Allow, Net6, Socks5, host_of};
+use crate::args::{Net6, Socks5, host_of};
 use crate::exit::{FAILED, Failure, USAGE};
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 use sockhop::trace::{Ends, Event, Line, Sink};
@@ -51,7 +51,7 @@ pub(crate) fn run(options: &Socks5, out: &mut impl Write) -> Result<(), Failure>
     };
     let proxy = proxy::Config { users: options.users.clone(), deadlines };
     let own = stack.iter().map(|(ip, _)| *ip).collect();
-    let policy = Policy { own, loopback: options.allow.contains(&Allow::Loopback) };
+    let policy = Policy { own, rules: options.rules.in_order() };
     let runtime = Runtime::new(tun, engine, &listeners, proxy, policy)?;
     greet(options, &name, &listeners, out)?;
     let mut ladder = Ladder { ends: HashMap::new(), style: Style { colour: crate::colour(), whole: true } };

@@ -4,13 +4,13 @@ use std::io::Read;
 use std::process::{Command, Output, Stdio};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tun-demo");
-const SUBCOMMANDS: [&str; 6] = ["socks5", "lab", "doctor", "states", "completions", "man"];
+const SUBCOMMANDS: [&str; 8] = ["socks5", "lab", "sim", "explain", "doctor", "states", "completions", "man"];
 
 #[test]
 fn a_wrong_command_line_names_the_value_and_ends_with_2() {
     let long = "a".repeat(256);
     let long_user = format!("{long}:x");
-    let cases: [(&[&str], &str); 13] = [
+    let cases: [(&[&str], &str); 16] = [
         (&["--lader"], "--lader"),
         (&["sock5"], "sock5"),
         (&["socks5", "--lader"], "--lader"),
@@ -24,6 +24,9 @@ fn a_wrong_command_line_names_the_value_and_ends_with_2() {
         (&["socks5", "--user", &long_user], "255"),
         (&["socks5", "--port", "70000"], "70000"),
         (&["socks5", "--mtu", "100"], "100"),
+        (&["socks5", "--deny", "10.0.0.0/40"], "10.0.0.0/40"),
+        (&["explain", "example.org:80"], "example.org:80"),
+        (&["sim", "--profile", "awful"], "awful"),
     ];
     for (arguments, said) in cases {
         let output = run(arguments);
@@ -71,6 +74,30 @@ fn a_scenario_is_listed_and_played_without_colours_in_a_pipe() {
         assert!(!out(&output).contains('\x1b'), "{scenario}");
     }
     assert_eq!(out(&run(&["lab", "loss", "--seed", "9"])), out(&run(&["lab", "loss", "--seed", "9"])));
+}
+
+#[test]
+fn the_rules_explain_themselves() {
+    for (arguments, said) in [
+        (&["127.0.0.1:80"][..], "refused with code 2: is this host's loopback; --allow loopback"),
+        (&["127.0.0.1:80", "--allow", "loopback"], "let through: the rule `--allow loopback` decides"),
+        (&["10.1.2.3:22", "--deny", "10.0.0.0/8", "--allow", "any"], "the rule `--deny 10.0.0.0/8` decides"),
+        (&["[::ffff:10.1.2.3]:22", "--deny", "ann@10.0.0.0/8", "--user", "ann"], "10.1.2.3:22 is refused"),
+        (&["192.0.2.1:443", "--name", "www.example.org", "--deny", ".example.org"], "`--deny .example.org`"),
+    ] {
+        let text = out(&run(&[&["explain"], arguments].concat()));
+        assert!(text.contains(said), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
+fn a_simulation_is_replayed_from_its_seed_and_made_small() {
+    let once = run(&["sim", "--seed", "7"]);
+    assert_eq!(once.status.code(), Some(0), "{}", err(&once));
+    assert_eq!(out(&once), out(&run(&["sim", "--seed", "7"])));
+    let failed = run(&["sim", "--profile", "mild", "--seed", "26", "--guard", "none", "--shrink"]);
+    assert_eq!(failed.status.code(), Some(1));
+    assert!(err(&failed).contains("seed 26 of mild"), "{}", err(&failed));
 }
 
 #[test]

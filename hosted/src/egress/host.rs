@@ -5,7 +5,7 @@
 
 use super::bind::{self, Listeners};
 use super::udp::Associations;
-use super::{Dialed, Egress, Event, Failure, Policy, failure};
+use super::{Asked as Wanted, Dialed, Egress, Event, Failure, Policy, failure};
 use crate::engine::Timers;
 use crate::resolve::{Asked, Resolved, Resolver};
 use core::net::{IpAddr, SocketAddr};
@@ -102,6 +102,8 @@ struct Entry {
 struct Dial {
     /// Tells an answer of the resolver's for this dial from one for an earlier dial of the same key.
     generation: u64,
+    /// Who wants it, and by which name.
+    wanted: Wanted,
     /// The name, while the resolver is asked for it.
     asked: Option<(String, Asked)>,
     addresses: VecDeque<SocketAddr>,
@@ -137,6 +139,7 @@ pub struct Host {
 #[derive(Debug)]
 struct Named {
     key: usize,
+    name: String,
     payload: Vec<u8>,
     /// When the resolver has had its time.
     until: Instant,
@@ -181,7 +184,7 @@ impl Host {
         while let Some((key, generation, outcome)) = self.resolver.answer() {
             if let Some(named) = self.named.remove(&generation) {
                 if let Some(first) = outcome.ok().and_then(|addresses| addresses.first().copied()) {
-                    self.send_to(named.key, first, &named.payload);
+                    self.send_to(named.key, (Some(named.name), first), &named.payload);
                 }
                 continue;
             }
@@ -215,7 +218,7 @@ impl Host {
                 }
                 return;
             };
-            let begun = self.policy.judge(address).and_then(|at| {
+            let begun = self.policy.judge(&dial.wanted, address).and_then(|at| {
                 TcpStream::connect(at).map(|stream| (stream, at)).map_err(|error| failure(at, &error))
             });
             match begun {
@@ -311,7 +314,7 @@ impl Host {
     }
 
     /// Sends a datagram of an association's.
-    fn send_to(&mut self, key: usize, to: SocketAddr, payload: &[u8]) {
+    fn send_to(&mut self, key: usize, to: (Option<String>, SocketAddr), payload: &[u8]) {
         let first = self.first_token;
         let token = |number| Token(first + KINDS * number + DATAGRAMS);
         // A datagram that cannot be sent is lost, as it might be anywhere on its way.
@@ -332,13 +335,14 @@ impl Host {
 impl Egress for Host {
     type Stream = Socket;
 
-    fn dial(&mut self, key: usize, target: Target<'_>, now: Instant) {
+    fn dial(&mut self, key: usize, user: &str, target: Target<'_>, now: Instant) {
         debug_assert!(
             !self.dials.contains_key(&key) && !self.established.contains_key(&key),
             "cancel() comes before a key is used again"
         );
         self.generation += 1;
-        let mut dial = Dial { generation: self.generation, ..Dial::default() };
+        let wanted = Wanted { user: user.to_owned(), name: named(target) };
+        let mut dial = Dial { generation: self.generation, wanted, ..Dial::default() };
         let resolved = match target.host {
             Name::Ip(ip) => Ok(Resolved::Literal(ip)),
             Name::Name(name) => self.resolver.resolve(key, dial.generation, name, target.port),
@@ -369,8 +373,8 @@ impl Egress for Host {
         self.listeners.open(key, peer, (&self.registry, token))
     }
 
-    fn associate(&mut self, key: usize) {
-        self.associations.open(key);
+    fn associate(&mut self, key: usize, user: &str) {
+        self.associations.open(key, user);
     }
 
     fn send(&mut self, key: usize, target: Target<'_>, payload: &[u8], now: Instant) {
@@ -384,10 +388,13 @@ impl Egress for Host {
             Name::Name(name) => self.resolver.resolve(key, self.generation, name, target.port),
         };
         match resolved {
-            Ok(Resolved::Literal(ip)) => self.send_to(key, SocketAddr::new(ip, target.port), payload),
+            Ok(Resolved::Literal(ip)) => {
+                self.send_to(key, (named(target), SocketAddr::new(ip, target.port)), payload);
+            }
             Ok(Resolved::Asked(asked)) if self.named.len() < NAMED => {
                 let (payload, until) = (payload.to_vec(), now + RESOLVE);
-                self.named.insert(self.generation, Named { key, payload, until, _asked: asked });
+                let name = target.host.to_string();
+                self.named.insert(self.generation, Named { key, name, payload, until, _asked: asked });
             }
             Ok(Resolved::Asked(_)) | Err(_) => {}
         }
@@ -442,6 +449,14 @@ impl Egress for Host {
             return Some(Instant::ZERO);
         }
         self.timers.next()
+    }
+}
+
+/// Returns the name of a target, escaped, if it is one.
+fn named(target: Target<'_>) -> Option<String> {
+    match target.host {
+        Name::Ip(_) => None,
+        Name::Name(_) => Some(target.host.to_string()),
     }
 }
 
@@ -502,7 +517,8 @@ mod tests {
         fn new() -> Self {
             let poll = mio::Poll::new().unwrap();
             let waker = std::sync::Arc::new(mio::Waker::new(poll.registry(), Token(0)).unwrap());
-            let policy = Policy { own: vec![], loopback: true };
+            let rules = vec![super::super::Rule::new("loopback", true).unwrap()];
+            let policy = Policy { own: vec![], rules };
             let registry = poll.registry().try_clone().unwrap();
             Self { poll, host: Host::new(registry, 1, policy, Resolver::new(waker)) }
         }
@@ -531,7 +547,7 @@ mod tests {
         }
 
         fn dial(&mut self, key: usize, host: Name<'_>, port: u16) -> Result<Dialed<Socket>, Failure> {
-            self.host.dial(key, Target { host, port }, NOW);
+            self.host.dial(key, "", Target { host, port }, NOW);
             let (dialed, outcome) = self.outcome();
             assert_eq!(dialed, key);
             outcome
@@ -556,7 +572,7 @@ mod tests {
         (listener, port)
     }
 
-    const HERE: Name<'static> = Name::Ip(core::net::IpAddr::V4(core::net::Ipv4Addr::LOCALHOST));
+    const HERE: Name<'static> = Name::Ip(IpAddr::V4(core::net::Ipv4Addr::LOCALHOST));
 
     #[test]
     fn a_connection_carries_octets_and_each_half_closes_by_itself() {
@@ -594,7 +610,7 @@ mod tests {
     fn a_literal_in_a_name_is_dialed_without_a_resolver() {
         let (_listener, port) = listener();
         let mut world = World::new();
-        world.host.dial(0, Target { host: Name::Name(b"127.0.0.1"), port }, NOW);
+        world.host.dial(0, "", Target { host: Name::Name(b"127.0.0.1"), port }, NOW);
         assert_eq!(world.host.dials[&0].sockets.len(), 1);
         assert!(world.outcome().1.is_ok());
     }
@@ -647,7 +663,7 @@ mod tests {
         let (listener, port) = listener();
         let mut world = World::new();
         for _ in 0..50 {
-            world.host.dial(7, Target { host: HERE, port }, NOW);
+            world.host.dial(7, "", Target { host: HERE, port }, NOW);
             world.host.cancel(7);
         }
         let dialed = world.dial(7, HERE, port).unwrap();

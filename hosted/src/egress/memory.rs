@@ -85,7 +85,7 @@ impl Memory {
 impl Egress for Memory {
     type Stream = Origin;
 
-    fn dial(&mut self, key: usize, target: Target<'_>, _now: Instant) {
+    fn dial(&mut self, key: usize, _user: &str, target: Target<'_>, _now: Instant) {
         self.dialed.push_back((key, target.port));
     }
 
@@ -93,7 +93,7 @@ impl Egress for Memory {
         Err(Failure { refusal: Refusal::CommandNotSupported, text: "nobody connects to memory".to_owned() })
     }
 
-    fn associate(&mut self, _key: usize) {}
+    fn associate(&mut self, _key: usize, _user: &str) {}
 
     fn send(&mut self, key: usize, target: Target<'_>, payload: &[u8], _now: Instant) {
         let ip = match target.host {

@@ -6,7 +6,7 @@ pub mod memory;
 mod policy;
 mod udp;
 
-pub use policy::Policy;
+pub use policy::{Asked, Policy, Rule, Verdict};
 
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
@@ -80,8 +80,8 @@ pub trait Egress {
     /// A connection to a target.
     type Stream: Stream;
 
-    /// Begins to connect; the outcome comes by [`next`](Self::next).
-    fn dial(&mut self, key: usize, target: Target<'_>, now: Instant);
+    /// Begins to connect for a user; the outcome comes by [`next`](Self::next).
+    fn dial(&mut self, key: usize, user: &str, target: Target<'_>, now: Instant);
 
     /// Listens for one connection from `peer`, or from anybody if that is unspecified, and returns where.
     ///
@@ -89,8 +89,8 @@ pub trait Egress {
     /// [`Failure`], when this host has no way to the peer or no port left.
     fn bind(&mut self, key: usize, peer: IpAddr) -> Result<SocketAddr, Failure>;
 
-    /// Opens an association for datagrams.
-    fn associate(&mut self, key: usize);
+    /// Opens an association for a user's datagrams.
+    fn associate(&mut self, key: usize, user: &str);
 
     /// Sends a datagram of an association's; one that the rules or the host do not let through is dropped.
     fn send(&mut self, key: usize, target: Target<'_>, payload: &[u8], now: Instant);

@@ -1,44 +1,240 @@
-//! Which addresses nobody is let through to, judged on what is really connected to.
+//! Who may go where, judged on the address that is really connected to.
+//!
+//! The owner's rules come first, in their order, and the first that fits decides. What none of them fits is let
+//! through unless it is this host, a link-local address, or an address of many.
 
 use super::Failure;
-use core::net::{IpAddr, SocketAddr};
+use core::fmt;
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::ops::RangeInclusive;
+use core::str::FromStr;
 use sockhop::socks5::Refusal;
 
-/// The addresses that are refused by default.
+/// What is known of a request beside the address it leads to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// The user, or nothing for a client that was not asked.
+    pub user: String,
+    /// The name that was asked for, if it was one.
+    pub name: Option<String>,
+}
+
+/// Which addresses a rule is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum What {
+    Any,
+    Loopback,
+    LinkLocal,
+    Net(IpAddr, u8),
+    /// A name, or every name under it if it begins with a dot.
+    Name(String),
+}
+
+/// One rule: `[USER@]WHAT[:PORT[-PORT]]`.
+///
+/// WHAT is `any`, `loopback`, `link-local`, an address, a network as in `10.0.0.0/8` or `[2001:db8::/32]`, a name, or
+/// all names under a domain as in `.example.org`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    allows: bool,
+    user: Option<String>,
+    what: What,
+    ports: RangeInclusive<u16>,
+    text: String,
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "--{} {}", if self.allows { "allow" } else { "deny" }, self.text)
+    }
+}
+
+impl Rule {
+    /// Reads a rule that lets through, or one that does not.
+    ///
+    /// # Errors
+    /// A sentence that names the part that cannot be read.
+    pub fn new(text: &str, allows: bool) -> Result<Self, String> {
+        let (user, rest) = match text.split_once('@') {
+            Some(("", _)) => return Err(format!("{text:?} names no user before the @")),
+            Some((user, rest)) => (Some(user.to_owned()), rest),
+            None => (None, text),
+        };
+        let (what, ports) = split_ports(rest)?;
+        let ports = match ports {
+            None => 0..=u16::MAX,
+            Some(ports) => {
+                read_ports(ports).ok_or(format!("{ports:?} is neither a port nor two with a dash"))?
+            }
+        };
+        Ok(Self { allows, user, what: what.parse()?, ports, text: text.to_owned() })
+    }
+
+    fn fits(&self, asked: &Asked, at: SocketAddr) -> bool {
+        let user = self.user.as_ref().is_none_or(|user| *user == asked.user);
+        user && self.ports.contains(&at.port()) && self.what.fits(asked.name.as_deref(), at.ip())
+    }
+}
+
+/// Parts the ports from what stands before them; an IPv6 address stands in brackets if ports follow.
+fn split_ports(text: &str) -> Result<(&str, Option<&str>), String> {
+    if let Some(rest) = text.strip_prefix('[') {
+        let (inside, after) = rest.split_once(']').ok_or(format!("{text:?} has no closing bracket"))?;
+        return match after.strip_prefix(':') {
+            Some(ports) => Ok((inside, Some(ports))),
+            None if after.is_empty() => Ok((inside, None)),
+            None => Err(format!("{after:?} behind the bracket is no port")),
+        };
+    }
+    Ok(match text.split_once(':') {
+        // More than one colon is an IPv6 address.
+        Some((what, ports)) if !ports.contains(':') => (what, Some(ports)),
+        Some(_) | None => (text, None),
+    })
+}
+
+fn read_ports(text: &str) -> Option<RangeInclusive<u16>> {
+    let (from, to) = text.split_once('-').unwrap_or((text, text));
+    let (from, to) = (from.parse().ok()?, to.parse().ok()?);
+    (from <= to).then_some(from..=to)
+}
+
+impl FromStr for What {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "any" => return Ok(Self::Any),
+            "loopback" => return Ok(Self::Loopback),
+            "link-local" => return Ok(Self::LinkLocal),
+            _ => {}
+        }
+        let (address, prefix) = text.split_once('/').map_or((text, None), |(ip, prefix)| (ip, Some(prefix)));
+        if let Ok(ip) = address.parse::<IpAddr>() {
+            let most = if ip.is_ipv4() { 32 } else { 128 };
+            let prefix = prefix.map_or(Some(most), |prefix| prefix.parse().ok().filter(|bits| *bits <= most));
+            return match prefix {
+                Some(prefix) => Ok(Self::Net(ip, prefix)),
+                None => Err(format!("the prefix length of {text:?} is not between 0 and {most}")),
+            };
+        }
+        let plain = |letter: char| letter.is_ascii_alphanumeric() || "-._".contains(letter);
+        let digits = address.chars().all(|letter| letter.is_ascii_digit() || letter == '.');
+        if prefix.is_some() || text.is_empty() || digits || !text.chars().all(plain) {
+            return Err(format!("{text:?} is no address, network or name, nor any, loopback or link-local"));
+        }
+        Ok(Self::Name(text.trim_end_matches('.').to_ascii_lowercase()))
+    }
+}
+
+impl What {
+    fn fits(&self, name: Option<&str>, ip: IpAddr) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Loopback => ip.is_loopback(),
+            Self::LinkLocal => is_link_local(ip),
+            Self::Net(net, prefix) => is_within(ip, *net, *prefix),
+            Self::Name(pattern) => name.is_some_and(|name| {
+                let name = name.trim_end_matches('.').to_ascii_lowercase();
+                if pattern.starts_with('.') { name.ends_with(pattern) } else { name == *pattern }
+            }),
+        }
+    }
+}
+
+fn is_within(ip: IpAddr, net: IpAddr, prefix: u8) -> bool {
+    match (ip, net) {
+        (IpAddr::V4(ip), IpAddr::V4(net)) => {
+            (ip.to_bits() ^ net.to_bits()).checked_shr(32 - u32::from(prefix)).unwrap_or(0) == 0
+        }
+        (IpAddr::V6(ip), IpAddr::V6(net)) => {
+            (ip.to_bits() ^ net.to_bits()).checked_shr(128 - u32::from(prefix)).unwrap_or(0) == 0
+        }
+        _ => false,
+    }
+}
+
+/// Whether somebody is let through, and what decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The address that is connected to: IPv4 if it was an IPv4 address within IPv6.
+    pub at: SocketAddr,
+    /// What the client is told, if it is refused.
+    pub refusal: Option<Refusal>,
+    /// What decided.
+    pub because: String,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.refusal {
+            None => write!(f, "{} is let through: {}", self.at, self.because),
+            Some(refusal) => {
+                write!(f, "{} is refused with code {}: {}", self.at, refusal.code(), self.because)
+            }
+        }
+    }
+}
+
+/// The rules, and what is refused without any.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
     /// The proxy's own addresses: a connection to them would come back.
     pub own: Vec<IpAddr>,
-    /// Whether this host's loopback addresses may be reached.
-    pub loopback: bool,
+    /// The owner's rules, in their order.
+    pub rules: Vec<Rule>,
 }
 
 impl Policy {
-    /// Judges the address that would be connected to.
+    /// Returns the address to connect to, if it may be.
     ///
     /// # Errors
-    /// [`Failure`] with `NotAllowed` and the way out, if there is one.
-    pub fn judge(&self, at: SocketAddr) -> Result<SocketAddr, Failure> {
-        let ip = at.ip().to_canonical();
-        let text = if at.port() == 0 {
-            return Err(Failure {
-                refusal: Refusal::General,
-                text: format!("{at}: port 0 cannot be reached"),
-            });
-        } else if self.own.contains(&ip) {
-            "is the proxy's own address"
-        } else if ip.is_unspecified() {
-            "is the unspecified address, which would mean this host"
-        } else if ip.is_loopback() && !self.loopback {
-            "is this host's loopback; --allow loopback lets it through"
-        } else if is_link_local(ip) {
-            "is link-local, where metadata services live"
-        } else if ip.is_multicast() || ip == IpAddr::V4(core::net::Ipv4Addr::BROADCAST) {
-            "is an address of many"
-        } else {
-            return Ok(SocketAddr::new(ip, at.port()));
+    /// [`Failure`] with what the client is told and what decided.
+    pub fn judge(&self, asked: &Asked, at: SocketAddr) -> Result<SocketAddr, Failure> {
+        let verdict = self.explain(asked, at);
+        match verdict.refusal {
+            None => Ok(verdict.at),
+            Some(refusal) => Err(Failure { refusal, text: format!("{} {}", verdict.at, verdict.because) }),
+        }
+    }
+
+    /// Judges an address and says what decided.
+    pub fn explain(&self, asked: &Asked, at: SocketAddr) -> Verdict {
+        let at = SocketAddr::new(at.ip().to_canonical(), at.port());
+        let refused = |because: &str| Verdict {
+            at,
+            refusal: Some(if at.port() == 0 { Refusal::General } else { Refusal::NotAllowed }),
+            because: because.to_owned(),
         };
-        Err(Failure { refusal: Refusal::NotAllowed, text: format!("{ip} {text}") })
+        if at.port() == 0 {
+            return refused("port 0 cannot be reached");
+        }
+        if self.own.contains(&at.ip()) {
+            return refused("is the proxy's own address");
+        }
+        if let Some(rule) = self.rules.iter().find(|rule| rule.fits(asked, at)) {
+            let refusal = (!rule.allows).then_some(Refusal::NotAllowed);
+            return Verdict { at, refusal, because: format!("the rule `{rule}` decides") };
+        }
+        match by_default(at.ip()) {
+            Some(because) => refused(because),
+            None => Verdict { at, refusal: None, because: "nothing refuses it".to_owned() },
+        }
+    }
+}
+
+/// Returns why an address is refused that no rule is about, if it is.
+fn by_default(ip: IpAddr) -> Option<&'static str> {
+    if ip.is_unspecified() {
+        Some("is the unspecified address, which would mean this host")
+    } else if ip.is_loopback() {
+        Some("is this host's loopback; --allow loopback lets it through")
+    } else if is_link_local(ip) {
+        Some("is link-local, where metadata services live; --allow link-local lets it through")
+    } else if ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST) {
+        Some("is an address of many")
+    } else {
+        None
     }
 }
 
@@ -53,9 +249,14 @@ const fn is_link_local(ip: IpAddr) -> bool {
 mod tests {
     use super::*;
 
-    fn verdict(text: &str) -> Option<Refusal> {
-        let policy = Policy { own: vec!["198.18.0.2".parse().unwrap()], loopback: false };
-        policy.judge(text.parse().unwrap()).err().map(|failure| failure.refusal)
+    fn policy(rules: &[(&str, bool)]) -> Policy {
+        let rules = rules.iter().map(|(text, allows)| Rule::new(text, *allows).unwrap()).collect();
+        Policy { own: vec!["198.18.0.2".parse().unwrap()], rules }
+    }
+
+    fn judge(policy: &Policy, user: &str, name: Option<&str>, at: &str) -> Option<u8> {
+        let asked = Asked { user: user.to_owned(), name: name.map(str::to_owned) };
+        policy.judge(&asked, at.parse().unwrap()).err().map(|failure| failure.refusal.code())
     }
 
     #[test]
@@ -75,22 +276,73 @@ mod tests {
             "224.0.0.1:80",
             "255.255.255.255:80",
         ] {
-            assert_eq!(verdict(address), Some(Refusal::NotAllowed), "{address}");
+            assert_eq!(judge(&policy(&[]), "", None, address), Some(2), "{address}");
         }
+        assert_eq!(judge(&policy(&[("any", true)]), "", None, "198.18.0.2:80"), Some(2), "a loop never ends");
     }
 
     #[test]
     fn everything_else_is_let_through_and_port_0_is_a_failure() {
-        assert_eq!(verdict("192.0.2.1:80"), None);
-        assert_eq!(verdict("[2001:db8::1]:80"), None);
-        assert_eq!(verdict("192.0.2.1:0"), Some(Refusal::General));
+        assert_eq!(judge(&policy(&[]), "", None, "192.0.2.1:80"), None);
+        assert_eq!(judge(&policy(&[]), "", None, "[2001:db8::1]:80"), None);
+        assert_eq!(judge(&policy(&[]), "", None, "192.0.2.1:0"), Some(1));
     }
 
     #[test]
-    fn loopback_is_let_through_when_asked_for() {
-        let policy = Policy { own: vec![], loopback: true };
-        assert!(policy.judge("127.0.0.1:80".parse().unwrap()).is_ok());
-        assert!(policy.judge("[::ffff:127.0.0.1]:80".parse().unwrap()).is_ok());
-        assert!(policy.judge("0.0.0.0:80".parse().unwrap()).is_err());
+    fn the_first_rule_that_fits_decides() {
+        let rules = policy(&[
+            ("10.1.0.0/16:80-90", true),
+            ("ann@10.0.0.0/8", true),
+            ("10.0.0.0/8", false),
+            ("loopback", true),
+            ("[2001:db8::/32]:443", false),
+            (".example.org", false),
+            ("any:25", false),
+        ]);
+        for (user, name, at, code) in [
+            ("", None, "10.1.2.3:85", None),
+            ("", None, "10.1.2.3:91", Some(2)),
+            ("", None, "[::ffff:10.1.2.3]:91", Some(2)),
+            ("ann", None, "10.9.9.9:22", None),
+            ("bob", None, "10.9.9.9:22", Some(2)),
+            ("", None, "127.0.0.1:80", None),
+            ("", None, "[2001:db8::5]:443", Some(2)),
+            ("", None, "[2001:db8::5]:80", None),
+            ("", Some("WWW.Example.ORG."), "192.0.2.1:80", Some(2)),
+            ("", Some("example.org"), "192.0.2.1:80", None),
+            ("", Some("badexample.org"), "192.0.2.1:80", None),
+            ("", None, "192.0.2.1:25", Some(2)),
+        ] {
+            assert_eq!(judge(&rules, user, name, at), code, "{user} {name:?} {at}");
+        }
+    }
+
+    #[test]
+    fn a_rule_that_cannot_be_read_names_its_part() {
+        for (text, part) in [
+            ("10.0.0.0/33", "10.0.0.0/33"),
+            ("10.0.0", "\"10.0.0\""),
+            ("any:x", "\"x\""),
+            ("any:90-80", "90-80"),
+            ("@any", "user"),
+            ("[::1", "bracket"),
+            ("exa mple", "exa mple"),
+            ("", "\"\""),
+        ] {
+            let said = Rule::new(text, true).unwrap_err();
+            assert!(said.contains(part), "{text}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_verdict_says_what_decided() {
+        let rules = policy(&[("10.0.0.0/8", false)]);
+        let said = |at: &str| rules.explain(&Asked::default(), at.parse().unwrap()).to_string();
+        assert_eq!(
+            said("10.1.2.3:80"),
+            "10.1.2.3:80 is refused with code 2: the rule `--deny 10.0.0.0/8` decides"
+        );
+        assert_eq!(said("192.0.2.1:80"), "192.0.2.1:80 is let through: nothing refuses it");
+        assert!(said("127.0.0.1:80").contains("--allow loopback"));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! What comes back is let in only from hosts that were written to.
 
-use super::{Failure, Policy};
+use super::{Asked, Failure, Policy};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
@@ -20,6 +20,7 @@ const LONGEST: usize = 65_535;
 struct Association {
     four: Option<usize>,
     six: Option<usize>,
+    user: String,
     known: HashSet<IpAddr>,
 }
 
@@ -37,8 +38,8 @@ impl Associations {
         Self { by_key: HashMap::new(), sockets: Slab::new(), ready: VecDeque::new(), room: vec![0; LONGEST] }
     }
 
-    pub(super) fn open(&mut self, key: usize) {
-        self.by_key.insert(key, Association::default());
+    pub(super) fn open(&mut self, key: usize, user: &str) {
+        self.by_key.insert(key, Association { user: user.to_owned(), ..Association::default() });
     }
 
     pub(super) fn close(&mut self, key: usize) {
@@ -68,17 +69,17 @@ impl Associations {
     pub(super) fn send(
         &mut self,
         key: usize,
-        to: SocketAddr,
+        (name, to): (Option<String>, SocketAddr),
         payload: &[u8],
         policy: &Policy,
         (registry, token): (&Registry, impl Fn(usize) -> Token),
     ) -> Result<(), Failure> {
-        let to = policy.judge(to)?;
+        let Some(association) = self.by_key.get_mut(&key) else { return Ok(()) };
+        let to = policy.judge(&Asked { user: association.user.clone(), name }, to)?;
         let failed = |error: std::io::Error| Failure {
             refusal: Refusal::General,
             text: format!("a datagram to {to}: {error}"),
         };
-        let Some(association) = self.by_key.get_mut(&key) else { return Ok(()) };
         if association.known.len() >= HOSTS && !association.known.contains(&to.ip()) {
             let text = format!("a datagram to {to}: {HOSTS} hosts were written to already");
             return Err(Failure { refusal: Refusal::NotAllowed, text });

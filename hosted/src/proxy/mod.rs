@@ -248,7 +248,7 @@ impl<E: Egress> Proxy<E> {
             match session.serve(now, engine, &self.config) {
                 Next::Wait => break,
                 Next::Dial => match session.target() {
-                    Some(target) => self.egress.dial(key, target, now),
+                    Some(target) => self.egress.dial(key, session.user(), target, now),
                     None => session.refuse(Refusal::General),
                 },
                 Next::Bind(peer) => session.bound(self.egress.bind(key, peer)),
@@ -257,7 +257,7 @@ impl<E: Egress> Proxy<E> {
                     let at = ends.and_then(|(local, _)| engine.open_port(local.ip()));
                     match (ends, at) {
                         (Some((_, client)), Some(at)) => {
-                            self.egress.associate(key);
+                            self.egress.associate(key, session.user());
                             self.by_port.insert(at, key);
                             session.associated(Association::new(at, client, port));
                         }

@@ -95,6 +95,11 @@ impl<T: Stream> Session<T> {
         if self.end.is_some() { Next::Over } else { next }
     }
 
+    /// Returns who the client is, escaped; nothing if it was not asked.
+    pub(super) fn user(&self) -> &str {
+        &self.user
+    }
+
     /// Returns the target of the request that stands.
     pub(super) fn target(&self) -> Option<Target<'_>> {
         match self.machine.poll() {
