@@ -212,6 +212,28 @@ fn a_denied_address_is_refused_in_every_spelling_and_a_newline_forges_no_line() 
 }
 
 #[test]
+fn a_ladder_that_nobody_reads_holds_no_client_up() {
+    if !possible("a_ladder_that_nobody_reads_holds_no_client_up", &["curl", "mkfifo"]) {
+        return;
+    }
+    let namespace = Namespace::new();
+    let _origin = namespace.origin("127.0.0.1:8000", "flood");
+    let fifo = std::env::temp_dir().join(format!("sockhop-pager-{}", std::process::id()));
+    let path = fifo.to_string_lossy().into_owned();
+    namespace.shell(&format!("mkfifo '{path}'"));
+    // The shell holds the other end of the pipe open and reads nothing of it.
+    let program = neighbour("tun-demo").to_string_lossy().into_owned();
+    let line = format!(
+        "exec 3<>'{path}'; '{program}' socks5 --addr6 none --allow loopback --ladder >'{path}' & \
+         until ip addr show | grep -q 198.18.0.1; do :; done; \
+         curl -s --max-time 20 --retry 5 --retry-connrefused --http0.9 --socks5 {V4} 127.0.0.1:8000 | wc -c; kill -INT $!; wait $!; echo code $?"
+    );
+    let counted = namespace.shell(&line);
+    std::fs::remove_file(&fifo).expect("it was made above");
+    assert_eq!(counted, "67108864\ncode 1", "everything came, and the end is not waited for either");
+}
+
+#[test]
 fn a_silent_client_is_closed_by_its_deadline() {
     if !possible("a_silent_client_is_closed_by_its_deadline", &[]) {
         return;

@@ -115,8 +115,8 @@ pub(crate) struct Socks5 {
 /// The rules; the first that fits decides, those that deny before those that allow.
 #[derive(Args, Debug)]
 pub(crate) struct RuleFlags {
-    /// Let nobody through to these: [USER@]WHAT[:PORT[-PORT]]; can be given several times
-    #[arg(long, value_name = "RULE", value_parser = deny)]
+    /// Let nobody through to these; can be given several times
+    #[arg(long, value_name = "[USER@]WHAT[:PORT[-PORT]]", value_parser = deny)]
     pub(crate) deny: Vec<Rule>,
 
     /// Let clients through to these, whatever is refused by default; comes after --deny

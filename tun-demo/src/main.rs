@@ -5,6 +5,7 @@ mod doctor;
 mod exit;
 mod explain;
 mod lab;
+mod printer;
 mod sim;
 mod socks5;
 mod states;
@@ -35,9 +36,13 @@ fn main() -> ExitCode {
 }
 
 fn run(command: &Command) -> Result<(), Failure> {
+    if let Command::Socks5(options) = command {
+        // It prints from a thread of its own.
+        return socks5::run(options);
+    }
     let mut out = std::io::stdout().lock();
     match command {
-        Command::Socks5(options) => socks5::run(options, &mut out),
+        Command::Socks5(_) => Ok(()),
         Command::Lab(options) => lab::run(options, &mut out),
         Command::Sim(options) => sim::play(options, &mut out),
         Command::Explain(options) => explain::run(options, &mut out),

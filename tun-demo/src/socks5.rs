@@ -2,8 +2,8 @@
 
 use crate::args::{Net6, Socks5, host_of};
 use crate::exit::{FAILED, Failure, USAGE};
+use crate::printer::{Page, Printer};
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
-use sockhop::trace::{Ends, Event, Line, Sink};
 use sockhop_hosted::egress::Policy;
 use sockhop_hosted::engine::{self, Engine};
 use sockhop_hosted::ladder::Style;
@@ -11,27 +11,10 @@ use sockhop_hosted::os;
 use sockhop_hosted::proxy::{self, Deadlines};
 use sockhop_hosted::runtime::{Runtime, Summary};
 use sockhop_hosted::tun::{self, Tun};
-use std::collections::HashMap;
 use std::io::Write;
 
-/// Events that wait to be printed; more are counted and said to be lost.
-const WAITING: usize = 65_536;
-
-/// Keeps events until they are printed between two rounds, so that the engine never waits for a terminal.
-#[derive(Debug, Default)]
-struct Pages {
-    events: Vec<Event>,
-    lost: u64,
-}
-
-impl Sink for Pages {
-    fn record(&mut self, event: &Event) {
-        if self.events.len() < WAITING { self.events.push(*event) } else { self.lost += 1 }
-    }
-}
-
 /// Serves until Ctrl-C.
-pub(crate) fn run(options: &Socks5, out: &mut impl Write) -> Result<(), Failure> {
+pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| Failure::new(FAILED, format!("no randomness: {error}")))?;
     let word = |at: usize| seed[at..at + 8].iter().fold(0_u64, |word, octet| word << 8 | u64::from(*octet));
@@ -42,7 +25,7 @@ pub(crate) fn run(options: &Socks5, out: &mut impl Write) -> Result<(), Failure>
     let tun = Tun::open(&tun::Config { name: options.tun.clone(), addresses: hosts, mtu: options.mtu })?;
     let name = tun.name().to_owned();
     let config = engine::Config::new(stack.clone(), options.mtu.into(), [word(0), word(8)]);
-    let engine = Engine::new(config, options.ladder.then(Pages::default));
+    let engine = Engine::new(config, options.ladder.then(Page::default));
     let listeners: Vec<SocketAddr> = stack.iter().map(|(ip, _)| SocketAddr::new(*ip, options.port)).collect();
     let deadlines = Deadlines {
         handshake: options.handshake_timeout,
@@ -53,20 +36,19 @@ pub(crate) fn run(options: &Socks5, out: &mut impl Write) -> Result<(), Failure>
     let own = stack.iter().map(|(ip, _)| *ip).collect();
     let policy = Policy { own, rules: options.rules.in_order() };
     let runtime = Runtime::new(tun, engine, &listeners, proxy, policy)?;
-    greet(options, &name, &listeners, out)?;
-    let mut ladder = Ladder { ends: HashMap::new(), style: Style { colour: crate::colour(), whole: true } };
-    let mut heard = Ok(());
+    greet(options, &name, &listeners, &mut std::io::stdout().lock())?;
+    let printer = Printer::start(Style { colour: crate::colour(), whole: true });
+    let mut reports = Page::default();
     let summary = runtime.run(|report, sink| {
-        if let Some(pages) = sink.as_mut().filter(|pages| !pages.events.is_empty()) {
-            heard = core::mem::replace(&mut heard, Ok(())).and_then(|()| ladder.print(pages, out));
-        }
+        // A report stands behind the events of its session.
+        let page = sink.as_mut().unwrap_or(&mut reports);
         if let Some(report) = report {
-            heard = core::mem::replace(&mut heard, Ok(())).and_then(|()| writeln!(out, "{report}"));
-            let _ = out.flush();
+            page.say(report.to_string());
         }
+        printer.offer(page);
     })?;
-    heard?;
-    sum_up(&summary, &name, out)
+    printer.finish(reports)?;
+    sum_up(&summary, &name, &mut std::io::stdout().lock())
 }
 
 /// Returns the stack's addresses.
@@ -128,34 +110,4 @@ fn sum_up(summary: &Summary, name: &str, out: &mut impl Write) -> Result<(), Fai
         )?;
     }
     Ok(out.flush()?)
-}
-
-/// Prints events as lines, each connection counted from its own SYNs.
-struct Ladder {
-    ends: HashMap<u32, Ends>,
-    style: Style,
-}
-
-impl Ladder {
-    fn print(&mut self, pages: &mut Pages, out: &mut impl Write) -> std::io::Result<()> {
-        for event in pages.events.drain(..) {
-            let ends = self.ends.entry(event.flow()).or_default();
-            ends.learn(&event);
-            let line = Line(&event, ends);
-            let text = line.to_string();
-            match line.state() {
-                Some(state) => writeln!(out, "{}", self.style.paint(state, &text))?,
-                None if text.is_empty() => {}
-                None => writeln!(out, "{text}")?,
-            }
-            if matches!(event.view(), Some(sockhop::trace::View::Ended { .. })) {
-                self.ends.remove(&event.flow());
-            }
-        }
-        if pages.lost > 0 {
-            writeln!(out, "{} events were lost: they came faster than they could be printed", pages.lost)?;
-            pages.lost = 0;
-        }
-        out.flush()
-    }
 }

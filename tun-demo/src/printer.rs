@@ -1,0 +1,136 @@
+//! Prints on a thread of its own, so that the stack never waits for a terminal or a pager that nobody scrolls.
+
+use core::time::Duration;
+use sockhop::tcp::State;
+use sockhop::trace::{Ends, Event, Line, Sink, View};
+use sockhop_hosted::ladder::Style;
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread;
+
+/// Events and lines that wait to be printed; more are counted and said to be lost.
+const WAITING: usize = 65_536;
+/// Pages on their way to the thread.
+const UNDER_WAY: usize = 4;
+
+/// How long the last lines may take to be printed.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What is to be printed next: the events of the ladder first, then the lines.
+#[derive(Debug, Default)]
+pub(crate) struct Page {
+    events: Vec<Event>,
+    lines: Vec<String>,
+    lost: u64,
+}
+
+impl Sink for Page {
+    fn record(&mut self, event: &Event) {
+        if self.events.len() < WAITING { self.events.push(*event) } else { self.lost += 1 }
+    }
+}
+
+impl Page {
+    /// Adds a line.
+    pub(crate) fn say(&mut self, line: String) {
+        if self.lines.len() < WAITING { self.lines.push(line) } else { self.lost += 1 }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.lines.is_empty() && self.lost == 0
+    }
+}
+
+/// The thread that prints.
+#[derive(Debug)]
+pub(crate) struct Printer {
+    pages: SyncSender<Page>,
+    done: Receiver<io::Result<()>>,
+}
+
+impl Printer {
+    /// Starts a thread that prints on standard output.
+    pub(crate) fn start(style: Style) -> Self {
+        let (pages, waiting) = sync_channel(UNDER_WAY);
+        let (end, done) = sync_channel(1);
+        thread::spawn(move || end.send(Ladder { connections: HashMap::new(), style }.print(&waiting)));
+        Self { pages, done }
+    }
+
+    /// Hands a page over, unless the thread is behind: then it stays where it is and grows.
+    pub(crate) fn offer(&self, page: &mut Page) {
+        if page.is_empty() {
+            return;
+        }
+        match self.pages.try_send(core::mem::take(page)) {
+            // Whoever reads no more is told no more.
+            Ok(()) | Err(TrySendError::Disconnected(_)) => {}
+            Err(TrySendError::Full(unsent)) => *page = unsent,
+        }
+    }
+
+    /// Hands the last page over and waits until everything is printed, but not for ever.
+    ///
+    /// # Errors
+    /// Those of standard output, or that it takes nothing any more.
+    pub(crate) fn finish(self, mut page: Page) -> io::Result<()> {
+        self.offer(&mut page);
+        drop(self.pages);
+        self.done.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+            let text = "standard output takes nothing any more, so the last lines are not printed";
+            Err(io::Error::new(io::ErrorKind::TimedOut, text))
+        })
+    }
+}
+
+/// Prints events as lines, each connection counted from its own SYNs.
+struct Ladder {
+    /// The numbers of each connection, and the state it was last seen in.
+    connections: HashMap<u32, (Ends, State)>,
+    style: Style,
+}
+
+impl Ladder {
+    fn print(&mut self, pages: &Receiver<Page>) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        for page in pages {
+            for event in &page.events {
+                self.event(event, &mut out)?;
+            }
+            for line in &page.lines {
+                writeln!(out, "{line}")?;
+            }
+            if page.lost > 0 {
+                writeln!(out, "{} lines were lost: they came faster than they could be printed", page.lost)?;
+            }
+            out.flush()?;
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, event: &Event, out: &mut impl Write) -> io::Result<()> {
+        let (ends, last) = self.connections.entry(event.flow()).or_default();
+        ends.learn(event);
+        let line = Line(event, ends);
+        let text = line.to_string();
+        match line.state() {
+            Some(state) => {
+                *last = state;
+                writeln!(out, "{}", self.style.paint(state, &text))?;
+            }
+            None if text.is_empty() => {}
+            None => writeln!(out, "{text}")?,
+        }
+        // A connection in TIME-WAIT has no socket any more and still answers.
+        let over = match event.view() {
+            Some(View::Ended { .. }) => *last != State::TimeWait,
+            Some(View::State { from: State::TimeWait, .. }) => true,
+            _ => false,
+        };
+        if over {
+            self.connections.remove(&event.flow());
+        }
+        Ok(())
+    }
+}
