@@ -72,6 +72,14 @@ impl Running {
         1_024 * line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number")
     }
 
+    /// Returns how many descriptors the process holds.
+    ///
+    /// # Panics
+    /// The process is gone.
+    pub fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("the process is there").count()
+    }
+
     /// Asks the process to end as Ctrl-C does, and returns the lines it still prints and whether it succeeded.
     pub fn interrupt(mut self) -> (Vec<String>, bool) {
         if let Some(pid) = rustix::process::Pid::from_raw(self.child.id().cast_signed()) {

@@ -234,6 +234,30 @@ fn a_ladder_that_nobody_reads_holds_no_client_up() {
 }
 
 #[test]
+fn nine_hundred_stalled_clients_and_ten_thousand_that_leave_cost_the_others_nothing() {
+    let name = "nine_hundred_stalled_clients_and_ten_thousand_that_leave_cost_the_others_nothing";
+    if !possible(name, &["curl"]) {
+        return;
+    }
+    let namespace = Namespace::new();
+    let _origin = namespace.origin("127.0.0.1:8000", "http");
+    let proxy = namespace.proxy(&["--handshake-timeout", "4"]);
+    let one = format!("{CURL} -w '\n' --socks5 {V4} http://127.0.0.1:8000/");
+    assert_eq!(namespace.shell(&one), "hello");
+    let descriptors = proxy.descriptors();
+    let stalled = namespace.asker(&["stall", "900"]);
+    stalled.until("stall 900");
+    let served = namespace.shell(&format!("for i in $(seq 100); do {one}; done | grep -c '^hello$'"));
+    assert_eq!(served, "100");
+    stalled.until("ended");
+    namespace.asker(&["churn", "10000"]).until("ended");
+    assert_eq!(namespace.shell(&one), "hello");
+    assert_eq!(proxy.descriptors(), descriptors, "every descriptor is back");
+    let (summary, _) = proxy.interrupt();
+    assert!(summary.iter().any(|line| line.contains("left over: 0 connections")), "{summary:?}");
+}
+
+#[test]
 fn a_silent_client_is_closed_by_its_deadline() {
     if !possible("a_silent_client_is_closed_by_its_deadline", &[]) {
         return;

@@ -13,8 +13,13 @@ use std::net::{TcpStream, UdpSocket};
 
 fn main() -> io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [proxy, _, mode, count] = arguments.as_slice()
+        && let Ok(count) = count.parse()
+    {
+        return crowd(proxy, mode, count);
+    }
     let [proxy, target, mode, rest @ ..] = arguments.as_slice() else {
-        eprintln!("usage: asker PROXY TARGET silent|reset|bind|datagrams|rest [FIFO]");
+        eprintln!("usage: asker PROXY TARGET silent|reset|bind|datagrams|rest [FIFO], or stall|churn COUNT");
         std::process::exit(2);
     };
     let mut stream = Blocking(TcpStream::connect(proxy)?);
@@ -61,6 +66,25 @@ fn main() -> io::Result<()> {
             println!("received {heard} {}", if right { "right" } else { "wrong" });
         }
     }
+    Ok(())
+}
+
+/// Opens many connections that say one octet and no more, or that leave at once.
+fn crowd(proxy: &str, mode: &str, count: usize) -> io::Result<()> {
+    let mut streams = Vec::new();
+    for _ in 0..count {
+        let mut stream = TcpStream::connect(proxy)?;
+        if mode == "stall" {
+            stream.write_all(&[5])?;
+            streams.push(stream);
+        }
+    }
+    println!("{mode} {count}");
+    // The proxy gives them up, the first of them first.
+    for mut stream in streams {
+        stream.read(&mut [0; 8])?;
+    }
+    println!("ended");
     Ok(())
 }
 
