@@ -47,11 +47,15 @@ impl core::error::Error for Broken {}
 pub trait Stream {
     /// Reads what has arrived; `Ok(0)` is the peer's FIN, with every octet before it read.
     ///
+    /// `into` is never empty: 0 octets read into no room could not be told from a FIN.
+    ///
     /// # Errors
     /// `WouldBlock` while nothing has arrived, [`Broken`] once everything received before the break is read.
     fn read(&mut self, into: &mut [u8]) -> nb::Result<usize, Broken>;
 
     /// Takes as many octets for the peer as fit now, at least one.
+    ///
+    /// `from` is never empty: no octets are neither taken nor refused.
     ///
     /// # Errors
     /// `WouldBlock` while there is no room, [`Broken`] when there never will be.
@@ -68,13 +72,15 @@ pub trait Stream {
 pub trait Ring: Stream {
     /// Lends what has been received, up to the ring's wrap, and forgets as many octets as `take` returns.
     ///
-    /// `Ok(None)` is the peer's FIN.
+    /// At least one octet is lent; `Ok(None)` is the peer's FIN.
     ///
     /// # Errors
     /// As for [`Stream::read`].
     fn with_received<R>(&mut self, take: impl FnOnce(&[u8]) -> (usize, R)) -> nb::Result<Option<R>, Broken>;
 
     /// Lends free space of the send ring, up to its wrap, and sends as many octets as `fill` returns.
+    ///
+    /// There is room for at least one octet.
     ///
     /// # Errors
     /// As for [`Stream::write`].

@@ -119,6 +119,7 @@ impl<'a, 'rings> Socket<'a, 'rings> {
 
 impl Stream for Socket<'_, '_> {
     fn read(&mut self, into: &mut [u8]) -> nb::Result<usize, Broken> {
+        debug_assert!(!into.is_empty(), "0 octets read would look like a FIN");
         let read = self.with_received(|octets| {
             let count = octets.len().min(into.len());
             into[..count].copy_from_slice(&octets[..count]);
@@ -128,6 +129,7 @@ impl Stream for Socket<'_, '_> {
     }
 
     fn write(&mut self, from: &[u8]) -> nb::Result<usize, Broken> {
+        debug_assert!(!from.is_empty(), "no octets are neither taken nor refused");
         self.with_space(|space| {
             let count = space.len().min(from.len());
             space[..count].copy_from_slice(&from[..count]);

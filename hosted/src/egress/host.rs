@@ -53,6 +53,7 @@ impl Stream for Socket {
     }
 
     fn write(&mut self, from: &[u8]) -> nb::Result<usize, Broken> {
+        debug_assert!(!from.is_empty(), "no octets are neither taken nor refused");
         let Some(stream) = &mut self.stream else { return Err(nb::Error::Other(Broken::Reset)) };
         retried(|| stream.write(from))
     }

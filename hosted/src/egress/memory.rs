@@ -33,6 +33,7 @@ pub const fn pattern(at: u64) -> u8 {
 
 impl Stream for Origin {
     fn read(&mut self, into: &mut [u8]) -> nb::Result<usize, Broken> {
+        debug_assert!(!into.is_empty(), "0 octets read would look like a FIN");
         if self.aborted {
             return Err(nb::Error::Other(Broken::Reset));
         }
