@@ -338,7 +338,9 @@ impl Egress for Host {
 
     fn dial(&mut self, key: usize, user: &str, target: Target<'_>, now: Instant) {
         debug_assert!(
-            !self.dials.contains_key(&key) && !self.established.contains_key(&key),
+            !self.dials.contains_key(&key)
+                && !self.established.contains_key(&key)
+                && self.outcomes.iter().all(|(other, _)| *other != key),
             "cancel() comes before a key is used again"
         );
         self.generation += 1;
@@ -505,6 +507,7 @@ mod tests {
         assert_eq!(code(Errno::TIMEDOUT), 6);
         assert_eq!(code(Errno::PERM), 2);
         assert_eq!(code(Errno::MFILE), 1);
+        assert_eq!(code(Errno::ADDRNOTAVAIL), 1, "this host ran out of ports; the network is well");
     }
 
     const NOW: Instant = Instant::from_micros(1_000);
@@ -591,6 +594,15 @@ mod tests {
         drop(peer);
         assert_eq!(world.read(&mut dialed.stream), Ok(4));
         assert_eq!(world.read(&mut dialed.stream), Ok(0));
+    }
+
+    #[test]
+    #[should_panic(expected = "cancel() comes before a key is used again")]
+    #[cfg(debug_assertions)]
+    fn a_key_is_live_until_its_failure_is_taken_too() {
+        let mut world = World::new();
+        world.host.dial(4, "", Target { host: Name::Name(b"127.1"), port: 80 }, NOW);
+        world.host.dial(4, "", Target { host: HERE, port: 80 }, NOW);
     }
 
     #[test]

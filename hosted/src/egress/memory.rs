@@ -87,6 +87,8 @@ impl Egress for Memory {
     type Stream = Origin;
 
     fn dial(&mut self, key: usize, _user: &str, target: Target<'_>, _now: Instant) {
+        let live = self.dialed.iter().any(|(dialed, _)| *dialed == key);
+        debug_assert!(!live, "cancel() comes before a key is used again");
         self.dialed.push_back((key, target.port));
     }
 
