@@ -3,9 +3,10 @@
 use core::net::{IpAddr, SocketAddr};
 use core::sync::atomic::{AtomicBool, Ordering};
 use mio::Waker;
+use std::collections::VecDeque;
 use std::net::ToSocketAddrs;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, channel, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 /// How many names are resolved at once.
@@ -22,6 +23,12 @@ struct Question {
     name: String,
     port: u16,
     forgotten: Arc<AtomicBool>,
+}
+
+impl Question {
+    fn is_forgotten(&self) -> bool {
+        self.forgotten.load(Ordering::Relaxed)
+    }
 }
 
 /// A question under way; when this is dropped and nobody works on it yet, nobody will.
@@ -43,37 +50,92 @@ pub enum Resolved {
     Asked(Asked),
 }
 
-/// Resolves names on a few threads, which end when it is dropped.
-#[derive(Debug)]
-pub struct Resolver {
-    questions: SyncSender<Question>,
-    answers: Receiver<(usize, u64, Answer)>,
-}
-
 impl core::fmt::Debug for Question {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "{}:{}", self.name.escape_default(), self.port)
     }
 }
 
+/// Questions that nobody works on yet.
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    questions: VecDeque<Question>,
+    closed: bool,
+}
+
+impl Queue {
+    /// Puts a question last; returns whether there was room, of which forgotten questions take none.
+    fn put(&self, question: Question) -> bool {
+        let mut waiting = self.lock();
+        if waiting.questions.len() >= WAITING {
+            waiting.questions.retain(|question| !question.is_forgotten());
+        }
+        let room = waiting.questions.len() < WAITING;
+        if room {
+            waiting.questions.push_back(question);
+            self.changed.notify_one();
+        }
+        room
+    }
+
+    /// Waits for the first question that is not forgotten; `None` once the queue is closed.
+    fn take(&self) -> Option<Question> {
+        let mut waiting = self.lock();
+        while !waiting.closed {
+            match waiting.questions.pop_front() {
+                Some(question) if question.is_forgotten() => {}
+                Some(question) => return Some(question),
+                None => waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+        None
+    }
+
+    fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Nothing under the lock can be left half done, so a thread that panicked there does no harm.
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Resolves names on a few threads, each of which ends after its look-up when this is dropped.
+#[derive(Debug)]
+pub struct Resolver {
+    queue: Arc<Queue>,
+    answers: Receiver<(usize, u64, Answer)>,
+}
+
+impl Drop for Resolver {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
 impl Resolver {
-    /// Returns a resolver that wakes its owner for each answer.
+    /// Returns a resolver that asks this host's and wakes its owner for each answer.
     pub fn new(waker: Arc<Waker>) -> Self {
-        let (questions, asked) = sync_channel::<Question>(WAITING);
+        Self::with(waker, look_up)
+    }
+
+    /// Returns a resolver that asks `look_up`, which may take its time, and wakes its owner for each answer.
+    pub fn with(waker: Arc<Waker>, look_up: impl Fn(&str, u16) -> Answer + Send + Sync + 'static) -> Self {
+        let (queue, look_up) = (Arc::new(Queue::default()), Arc::new(look_up));
         let (sender, answers) = channel();
-        let asked = Arc::new(Mutex::new(asked));
         for _ in 0..THREADS {
-            let (asked, sender, waker) = (Arc::clone(&asked), sender.clone(), Arc::clone(&waker));
+            let (queue, look_up) = (Arc::clone(&queue), Arc::clone(&look_up));
+            let (sender, waker) = (sender.clone(), Arc::clone(&waker));
             thread::spawn(move || {
-                loop {
-                    let question = match asked.lock() {
-                        Ok(asked) => asked.recv(),
-                        Err(_) => return,
-                    };
-                    let Ok(question) = question else { return };
-                    if question.forgotten.load(Ordering::Relaxed) {
-                        continue;
-                    }
+                while let Some(question) = queue.take() {
                     let answer = look_up(&question.name, question.port);
                     if sender.send((question.key, question.generation, answer)).is_err() {
                         return;
@@ -83,7 +145,7 @@ impl Resolver {
                 }
             });
         }
-        Self { questions, answers }
+        Self { queue, answers }
     }
 
     /// Asks for a name's addresses; a literal is told at once and nobody is asked.
@@ -98,10 +160,10 @@ impl Resolver {
         let forgotten = Arc::new(AtomicBool::new(false));
         let asked = Asked(Arc::clone(&forgotten));
         let question = Question { key, generation, name: name.to_owned(), port, forgotten };
-        match self.questions.try_send(question) {
-            Ok(()) => Ok(Resolved::Asked(asked)),
-            Err(TrySendError::Full(_)) => Err(format!("{name}: too many names wait to be resolved")),
-            Err(TrySendError::Disconnected(_)) => Err(format!("{name}: the resolver has ended")),
+        if self.queue.put(question) {
+            Ok(Resolved::Asked(asked))
+        } else {
+            Err(format!("{name}: too many names wait to be resolved"))
         }
     }
 
@@ -146,6 +208,43 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_forgotten_question_is_never_worked_on() {
+        let queue = Queue::default();
+        let (first, forgotten) = question("black.hole");
+        let (second, _waited) = question("example.org");
+        assert!(queue.put(first) && queue.put(second));
+        drop(forgotten);
+        assert_eq!(name(queue.take()).as_deref(), Some("example.org"));
+    }
+
+    #[test]
+    fn forgotten_questions_take_no_room() {
+        let queue = Queue::default();
+        let mut asked: Vec<Asked> = (0..WAITING)
+            .map(|_| {
+                let (question, asked) = question("black.hole");
+                assert!(queue.put(question));
+                asked
+            })
+            .collect();
+        assert!(!queue.put(question("one.too.many").0));
+        asked.pop();
+        let (last, _waited) = question("example.org");
+        assert!(queue.put(last));
+        drop(asked);
+        assert_eq!(name(queue.take()).as_deref(), Some("example.org"));
+    }
+
+    #[test]
+    fn a_closed_queue_gives_no_question_that_waited() {
+        let queue = Queue::default();
+        let (waits, _waited) = question("example.org");
+        assert!(queue.put(waits));
+        queue.close();
+        assert!(queue.take().is_none());
+    }
+
+    #[test]
     fn octets_that_are_no_name_are_never_asked_for() {
         for name in [
             &b""[..],
@@ -167,5 +266,15 @@ mod tests {
         {
             assert!(checked(name).is_ok(), "{}", name.escape_ascii());
         }
+    }
+
+    fn question(name: &str) -> (Question, Asked) {
+        let asked = Asked::default();
+        let forgotten = Arc::clone(&asked.0);
+        (Question { key: 0, generation: 0, name: name.to_owned(), port: 80, forgotten }, asked)
+    }
+
+    fn name(question: Option<Question>) -> Option<String> {
+        question.map(|question| question.name)
     }
 }
