@@ -25,7 +25,7 @@ const MICROSECOND: Duration = Duration::from_micros(1);
 
 #[test]
 fn every_spelling_of_a_literal_is_dialed_and_nobody_is_asked() {
-    for (name, ip) in [("127.0.0.1", "127.0.0.1"), ("::1", "::1"), ("[::1]", "::1")] {
+    for (name, ip) in [("127.0.0.9", "127.0.0.9"), ("::1", "::1"), ("[::1]", "::1")] {
         let at = SocketAddr::new(ip.parse().expect("an address"), closed().port());
         let mut world = World::new();
         world.dial(0, name, at.port());
@@ -56,11 +56,76 @@ fn the_failure_of_a_cancelled_dial_is_told_to_nobody() {
 }
 
 #[test]
+#[should_panic(expected = "cancel() comes before a key is used again")]
+#[cfg(debug_assertions)]
+fn a_key_is_live_until_its_failure_is_taken_too() {
+    let mut world = World::new();
+    world.dial(4, "0.0.0.0", 80);
+    world.dial(4, "0.0.0.0", 80);
+}
+
+#[test]
+fn nothing_of_a_cancelled_dial_reaches_the_next_of_its_key() {
+    let (listener, at) = listener();
+    let mut world = World::new();
+    for _ in 0..50 {
+        world.dial(7, "127.0.0.1", at.port());
+        world.host.cancel(7);
+    }
+    world.dial(7, "127.0.0.1", at.port());
+    let dialed = world.outcome(NOW, 7).expect("it listens");
+    for _ in 0..50 {
+        let (mut peer, from) = listener.accept().expect("it was dialed");
+        assert_ne!(from, dialed.bound);
+        assert_eq!(peer.read(&mut [0; 8]).expect("a FIN is no error"), 0, "its socket is closed");
+    }
+    assert_eq!(listener.accept().expect("it was dialed").1, dialed.bound);
+}
+
+#[test]
+fn an_address_that_fails_makes_room_for_the_next_at_once() {
+    let (_listener, at) = listener();
+    let mut world = World::new();
+    world.names.tell("example.org", Ok(vec![closed(), at]));
+    world.dial(0, "example.org", 80);
+    assert!(world.outcome(NOW, 0).is_ok());
+}
+
+#[test]
+fn a_refused_port_is_answered_with_code_5_and_named() {
+    let at = closed();
+    let mut world = World::new();
+    world.dial(0, "127.0.0.9", at.port());
+    let failure = world.outcome(NOW, 0).expect_err("nobody listens");
+    assert_eq!(failure.refusal.code(), 5);
+    assert!(failure.text.starts_with(&at.to_string()), "{failure}");
+}
+
+#[test]
 fn a_name_whose_every_address_refuses_is_answered_with_code_5() {
     let mut world = World::new();
     world.names.tell("example.org", Ok(vec![closed(), closed()]));
     world.dial(0, "example.org", 80);
     assert_eq!(world.outcome(NOW, 0).expect_err("nobody listens").refusal.code(), 5);
+}
+
+#[test]
+fn a_caller_that_ends_first_still_hears() {
+    let (listener, at) = listener();
+    let mut world = World::new();
+    world.dial(0, "127.0.0.1", at.port());
+    let mut dialed = world.outcome(NOW, 0).expect("it listens");
+    let (mut peer, from) = listener.accept().expect("it was dialed");
+    assert_eq!(dialed.bound, from);
+    assert_eq!(dialed.stream.write(b"abc"), Ok(3));
+    dialed.stream.close();
+    let mut heard = String::new();
+    peer.read_to_string(&mut heard).expect("a FIN is no error");
+    assert_eq!(heard, "abc");
+    peer.write_all(b"defg").expect("its own half is open");
+    drop(peer);
+    assert_eq!(world.read(&mut dialed.stream), Ok(4));
+    assert_eq!(world.read(&mut dialed.stream), Ok(0));
 }
 
 #[test]
@@ -79,6 +144,18 @@ fn a_peer_that_ends_first_still_hears() {
     let mut heard = String::new();
     peer.read_to_string(&mut heard).expect("a FIN is no error");
     assert_eq!(heard, "cde");
+}
+
+#[test]
+fn a_peers_reset_is_told_as_a_reset() {
+    let (listener, at) = listener();
+    let mut world = World::new();
+    world.dial(0, "127.0.0.1", at.port());
+    let mut dialed = world.outcome(NOW, 0).expect("it listens");
+    let (peer, _) = listener.accept().expect("it was dialed");
+    rustix::net::sockopt::set_socket_linger(&peer, Some(Duration::ZERO)).expect("it is open");
+    drop(peer);
+    assert_eq!(world.read(&mut dialed.stream), Err(Broken::Reset));
 }
 
 #[test]
@@ -402,9 +479,10 @@ fn listener() -> (TcpListener, SocketAddr) {
     (listener, at)
 }
 
-/// Returns an address where nobody listens.
+/// Returns an address where nobody listens: the other tests' listeners are all at 127.0.0.1.
 fn closed() -> SocketAddr {
-    listener().1
+    let listener = TcpListener::bind("127.0.0.9:0").expect("loopback has ports");
+    listener.local_addr().expect("it is bound")
 }
 
 /// Returns whether nobody has connected to a listener.
