@@ -30,6 +30,8 @@ const RESOLVE: Duration = Duration::from_secs(10);
 const KINDS: usize = 3;
 const DATAGRAMS: usize = 1;
 const LISTENER: usize = 2;
+/// Datagrams that come back before everything else has its turn.
+const TURN: usize = 64;
 /// Datagrams that may wait for a name.
 const NAMED: usize = 256;
 
@@ -131,6 +133,8 @@ pub struct Host {
     timers: Timers,
     associations: Associations,
     listeners: Listeners,
+    /// Datagrams given to the owner since it was last told that there is nothing more.
+    turn: usize,
     /// Datagrams whose target's name is being asked for, by the generation of the question.
     named: HashMap<u64, Named>,
     generation: u64,
@@ -163,6 +167,7 @@ impl Host {
             timers: Timers::default(),
             associations: Associations::new(),
             listeners: Listeners::default(),
+            turn: 0,
             named: HashMap::new(),
             generation: 0,
         }
@@ -425,7 +430,10 @@ impl Egress for Host {
             if let Some((key, outcome)) = self.outcomes.pop_front() {
                 return Some(Event::Dialed { key, outcome });
             }
-            if let Some((key, from, payload)) = self.associations.next() {
+            if self.turn < TURN
+                && let Some((key, from, payload)) = self.associations.next()
+            {
+                self.turn += 1;
                 return Some(Event::Datagram { key, from, payload });
             }
             if let Some((key, peer, stream)) = self.listeners.next() {
@@ -434,7 +442,10 @@ impl Egress for Host {
                 }
                 continue;
             }
-            let entry = self.ready.pop_front()?;
+            let Some(entry) = self.ready.pop_front() else {
+                self.turn = 0;
+                return None;
+            };
             match self.entries.get(entry) {
                 Some(Entry { trying: Some(_), .. }) => self.progress(entry, now),
                 Some(Entry { key, trying: None }) => return Some(Event::Ready { key: *key }),

@@ -82,7 +82,7 @@ fn crowd(proxy: &str, mode: &str, count: usize) -> io::Result<()> {
     println!("{mode} {count}");
     // The proxy gives them up, the first of them first.
     for mut stream in streams {
-        stream.read(&mut [0; 8])?;
+        let _nothing = stream.read(&mut [0; 8])?;
     }
     println!("ended");
     Ok(())
