@@ -4,9 +4,9 @@
 //! behind the egress may have changed, or its deadline has passed.
 //!
 //! ```text
-//! Talking  ─► Dialing  : the request is complete and goes to the egress
-//! Dialing  ─► Talking  : the egress has answered, and the machine replies
-//! Talking  ─► Relaying : the reply that grants is sent
+//! Talking  ─► Dialing    : the request is complete and goes to the egress
+//! Dialing  ─► Talking    : the egress has answered, or its time is over, and the machine replies
+//! Talking  ─► Relaying   : the reply that grants is sent
 //! Talking  ─► Associated : a port for the client's datagrams is open
 //! ```
 //!

@@ -36,6 +36,28 @@ enum Stage<T> {
     Associated(Association),
 }
 
+impl<T> Stage<T> {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Talking => "Talking",
+            Self::Dialing => "Dialing",
+            Self::Relaying(_) => "Relaying",
+            Self::Associated(_) => "Associated",
+        }
+    }
+}
+
+/// The ways from stage to stage, as this module's parent draws them.
+const EDGES: [(&str, &str); 4] =
+    [("Talking", "Dialing"), ("Dialing", "Talking"), ("Talking", "Relaying"), ("Talking", "Associated")];
+
+/// Goes on to another stage, by a way that is drawn.
+fn enter<T>(stage: &mut Stage<T>, next: Stage<T>) {
+    let way = (stage.name(), next.name());
+    debug_assert!(way.0 == way.1 || EDGES.contains(&way), "{way:?} is not drawn");
+    *stage = next;
+}
+
 /// One client.
 #[derive(Debug)]
 pub(super) struct Session<T> {
@@ -118,7 +140,7 @@ impl<T: Stream> Session<T> {
         if !matches!(self.stage, Stage::Dialing) {
             return;
         }
-        self.stage = Stage::Talking;
+        enter(&mut self.stage, Stage::Talking);
         let answer = match outcome {
             Ok(dialed) => {
                 self.dialed = Some(dialed.stream);
@@ -153,7 +175,7 @@ impl<T: Stream> Session<T> {
     pub(super) fn associated(&mut self, association: Association) {
         self.machine.answer(Ok(association.at));
         self.target = format!("udp at {}", association.at);
-        self.stage = Stage::Associated(association);
+        enter(&mut self.stage, Stage::Associated(association));
     }
 
     /// Returns the association, if that is what the session is.
@@ -198,7 +220,7 @@ impl<T: Stream> Session<T> {
 
     /// Answers a request that cannot be dialed.
     pub(super) fn refuse(&mut self, refusal: Refusal) {
-        self.stage = Stage::Talking;
+        enter(&mut self.stage, Stage::Talking);
         self.machine.answer(Err(refusal));
     }
 
@@ -209,7 +231,7 @@ impl<T: Stream> Session<T> {
         match self.stage {
             Stage::Relaying(_) | Stage::Associated(_) => self.cut(engine, End::Expired(reason)),
             Stage::Talking | Stage::Dialing => {
-                self.stage = Stage::Talking;
+                enter(&mut self.stage, Stage::Talking);
                 self.machine.expire();
                 self.clock = None;
             }
@@ -280,7 +302,7 @@ impl<T: Stream> Session<T> {
                     }
                     match request.command {
                         Command::Connect => {
-                            self.stage = Stage::Dialing;
+                            enter(&mut self.stage, Stage::Dialing);
                             return Next::Dial;
                         }
                         Command::Associate => return Next::Associate(request.target.port),
@@ -303,7 +325,7 @@ impl<T: Stream> Session<T> {
                 }
                 Ok(Event::Relay) => {
                     let Some(stream) = self.dialed.take() else { return Next::Wait };
-                    self.stage = Stage::Relaying(stream);
+                    enter(&mut self.stage, Stage::Relaying(stream));
                     return Next::Wait;
                 }
                 Err(nb::Error::WouldBlock) if moved => {}
@@ -386,4 +408,19 @@ fn exchange(machine: &mut impl Machine, socket: &mut Socket<'_, '_>) -> Result<b
         Err(nb::Error::Other(_)) => return Err(()),
     };
     Ok(said + heard > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_drawing_has_every_way_and_no_other() {
+        let drawn: Vec<(&str, &str)> = include_str!("mod.rs")
+            .lines()
+            .filter_map(|line| line.strip_prefix("//!")?.split_once("─►"))
+            .map(|(from, rest)| (from.trim(), rest.split_once(':').map_or(rest, |(to, _)| to).trim()))
+            .collect();
+        assert_eq!(drawn, EDGES);
+    }
 }
