@@ -93,12 +93,14 @@ fn serve(mut stream: TcpStream, mode: &str) -> io::Result<u64> {
             stream.shutdown(std::net::Shutdown::Write)?;
             io::copy(&mut stream, &mut io::sink())?;
         }
-        // Sends 64 MiB of the pattern and ends.
+        // Sends 64 MiB of the pattern and ends; what it hears is read, for a close upon unread octets is a reset.
         "flood" => {
             for part in 0..1_024 {
                 let octets: Vec<u8> = (part << 16..(part + 1) << 16).map(pattern).collect();
                 stream.write_all(&octets)?;
             }
+            stream.shutdown(std::net::Shutdown::Write)?;
+            heard = io::copy(&mut stream, &mut io::sink())?;
         }
         // Sends a little and resets.
         "reset" => {
