@@ -2,36 +2,59 @@
 
 use core::{fmt, net::IpAddr};
 
-/// The host part of a target.
+/// The host part of a target that stands in an inbox.
+pub type Host<'a> = HostOf<&'a [u8]>;
+
+/// A target that stands in an inbox.
+pub type Target<'a> = TargetOf<&'a [u8]>;
+
+/// The host part of a target; `B` holds the octets of its name, lent (`&[u8]`) or owned (`Vec<u8>`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Host<'a> {
+pub enum HostOf<B> {
     /// An address.
     Ip(IpAddr),
     /// A name as it came, 1 to 255 octets of any value; whoever resolves it decides what a name may hold.
-    Name(&'a [u8]),
+    Name(B),
 }
 
-impl fmt::Display for Host<'_> {
+impl<B: AsRef<[u8]>> HostOf<B> {
+    /// Lends the host.
+    pub fn lend(&self) -> Host<'_> {
+        match self {
+            Self::Ip(ip) => HostOf::Ip(*ip),
+            Self::Name(name) => HostOf::Name(name.as_ref()),
+        }
+    }
+}
+
+impl<B: AsRef<[u8]>> fmt::Display for HostOf<B> {
     /// Writes a name escaped, so that it can stand in a log line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ip(IpAddr::V4(ip)) => ip.fmt(f),
-            Self::Ip(IpAddr::V6(ip)) => write!(f, "[{ip}]"),
-            Self::Name(name) => name.escape_ascii().fmt(f),
+        match self.lend() {
+            HostOf::Ip(IpAddr::V4(ip)) => ip.fmt(f),
+            HostOf::Ip(IpAddr::V6(ip)) => write!(f, "[{ip}]"),
+            HostOf::Name(name) => name.escape_ascii().fmt(f),
         }
     }
 }
 
 /// Where a client wants to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Target<'a> {
+pub struct TargetOf<B> {
     /// The address or name.
-    pub host: Host<'a>,
+    pub host: HostOf<B>,
     /// The port, 0 included; whether that makes sense is the owner's decision.
     pub port: u16,
 }
 
-impl fmt::Display for Target<'_> {
+impl<B: AsRef<[u8]>> TargetOf<B> {
+    /// Lends the target.
+    pub fn lend(&self) -> Target<'_> {
+        TargetOf { host: self.host.lend(), port: self.port }
+    }
+}
+
+impl<B: AsRef<[u8]>> fmt::Display for TargetOf<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.host, self.port)
     }
@@ -108,5 +131,40 @@ impl<const N: usize> Inbox<N> {
         }
         self.len += u16::try_from(count).unwrap_or(0);
         Some(count)
+    }
+}
+
+/// Writes a message from somewhere in its middle into whatever room there is.
+pub(crate) struct Pen<'a> {
+    skip: usize,
+    output: &'a mut [u8],
+    written: usize,
+}
+
+impl<'a> Pen<'a> {
+    /// Returns a pen that leaves out the first `skip` octets of what it is to write.
+    pub(crate) const fn new(skip: usize, output: &'a mut [u8]) -> Self {
+        Self { skip, output, written: 0 }
+    }
+
+    /// Returns how many octets it has written.
+    pub(crate) const fn written(&self) -> usize {
+        self.written
+    }
+
+    pub(crate) fn put(&mut self, octets: &[u8]) {
+        let skipped = self.skip.min(octets.len());
+        self.skip -= skipped;
+        let rest = octets.get(skipped..).unwrap_or(&[]);
+        for (place, octet) in self.output.iter_mut().skip(self.written).zip(rest) {
+            *place = *octet;
+            self.written += 1;
+        }
+    }
+
+    /// Writes octets behind their number, which is at most 255.
+    pub(crate) fn counted(&mut self, text: &[u8]) {
+        self.put(&[u8::try_from(text.len()).unwrap_or(u8::MAX)]);
+        self.put(text);
     }
 }

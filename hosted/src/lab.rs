@@ -11,7 +11,7 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
 use sockhop::machine::Machine;
 use sockhop::relay::{Ring, Stream};
-use sockhop::socks5::{Client, ClientError};
+use sockhop::socks5::{Client, ClientError, Command};
 use sockhop::time::Instant;
 use sockhop::trace::{Event, Sink, Traced};
 use sockhop::wire::{Host, Target};
@@ -138,7 +138,7 @@ fn engine(address: Ipv4Addr, seed: u64) -> Engine<Tape> {
 
 /// The client's side: it asks, sends, reads and compares.
 struct Asker<'a> {
-    machine: Client<'a>,
+    machine: Client<&'a [u8]>,
     flow: FlowId,
     sent: u64,
     received: u64,
@@ -248,7 +248,7 @@ pub fn play(scenario: &Scenario, seed: u64) -> Option<Outcome> {
     let mut proxy = Proxy::new(proxy::Config::default(), Memory::new(scenario.down, scenario.half_close));
     let target = Target { host: Host::Name(b"origin.example"), port: scenario.port };
     let flow = link.a.connect(link.now(), SocketAddr::from((CLIENT, 0)), at)?;
-    let machine = Client::new(target, None).ok()?;
+    let machine = Client::new(Command::Connect, target, None).ok()?;
     let mut asker = Asker {
         machine,
         flow,

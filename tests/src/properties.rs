@@ -3,9 +3,10 @@
 use core::net::{Ipv4Addr, SocketAddr};
 use sockhop::machine::Machine;
 use sockhop::socks::AnyServer;
+use sockhop::socks4;
 use sockhop::socks5::udp::{Datagram, HEADER, prepend};
-use sockhop::socks5::{Client, ClientEvent, Error, Event, Login, Refusal, Server, State};
-use sockhop::wire::{Host, Target};
+use sockhop::socks5::{Client, ClientEvent, Command, Error, Event, Login, Refusal, Server, State};
+use sockhop::wire::{Host, HostOf, Target, TargetOf};
 
 /// Returns the committed inputs of a fuzz target.
 ///
@@ -235,10 +236,25 @@ pub fn every_prefix_waits(input: &[u8], login: Login) {
 
 /// A client never takes octets behind the reply, never depends on cuts, and ends with an event or an error.
 pub fn client_is_cut_invariant(input: &[u8]) {
+    let target = Target { host: Host::Name(b"origin.example"), port: 80 };
+    for command in [Command::Connect, Command::Bind] {
+        let login: Option<(&'static [u8], &'static [u8])> = Some((b"user", b"secret"));
+        let client = Client::new(command, target, login).expect("the names fit");
+        whole_equals_pieces(&client, input, Client::noted);
+        let client = socks4::Client::new(command, target, &b"user"[..]).expect("it can be said");
+        whole_equals_pieces(&client, input, socks4::Client::noted);
+    }
+}
+
+fn whole_equals_pieces<M>(fresh: &M, input: &[u8], noted: impl Fn(&mut M))
+where
+    M: Machine + Clone + 'static,
+    for<'e> M: Machine<Event<'e> = ClientEvent>,
+    M::Error: core::fmt::Debug,
+{
     let hear = |cut: usize| {
-        let target = Target { host: Host::Name(b"origin.example"), port: 80 };
-        let mut client = Client::new(target, Some((b"user", b"secret"))).expect("the names fit");
-        let (mut taken, mut said) = (0, Vec::new());
+        let mut client = fresh.clone();
+        let (mut taken, mut said, mut events) = (0, Vec::new(), Vec::new());
         loop {
             let mut out = vec![0; cut.min(64)];
             loop {
@@ -252,8 +268,11 @@ pub fn client_is_cut_invariant(input: &[u8]) {
             let before = client.state();
             let count = client.feed(piece);
             taken += count;
-            if count == 0 && client.state() == before {
-                return (format!("{:?}", client.poll()), taken, said);
+            if let Ok(event @ ClientEvent::Listening { .. }) = client.poll() {
+                events.push(event);
+                noted(&mut client);
+            } else if count == 0 && client.state() == before {
+                return (events, format!("{:?}", client.poll()), taken, said);
             }
         }
     };
@@ -263,17 +282,42 @@ pub fn client_is_cut_invariant(input: &[u8]) {
     }
 }
 
-/// A client and a server that talk through any cut of the wire agree on the target and on our end.
-pub fn both_sides_agree(name: &[u8], port: u16, login: bool, cut: usize) {
-    let target = Target { host: Host::Name(name), port };
-    let credentials = login.then_some((&b"longer"[..], &b"word"[..]));
-    let Ok(mut client) = Client::new(target, credentials) else {
+/// A client and a server that talk through any cut of the wire agree on the request and on both addresses.
+pub fn both_sides_agree(command: Command, name: &[u8], port: u16, login: bool, cut: usize) {
+    let target = TargetOf { host: HostOf::Name(name.to_vec()), port };
+    let credentials = login.then(|| (b"longer".to_vec(), b"word".to_vec()));
+    let Ok(client) = Client::new(command, target.clone(), credentials) else {
         assert!(name.is_empty() || name.len() > 255, "only a name that does not fit is refused");
         return;
     };
-    let mut server: Server = Server::new(if login { Login::Password } else { Login::Open });
+    let asks = if login { Login::Password } else { Login::Open };
+    let heard = converse(client, AnyServer::new(asks), Client::noted, cut);
+    assert_eq!(heard, (Some((command, target.to_string())), command == Command::Bind));
+    let Ok(client) = socks4::Client::new(command, target.clone(), b"ann".to_vec()) else {
+        assert!(
+            command == Command::Associate || name.contains(&0),
+            "only what it has no word for is refused"
+        );
+        return;
+    };
+    let heard = converse(client, AnyServer::new(Login::Open), socks4::Client::noted, cut);
+    assert_eq!(heard, (Some((command, target.to_string())), command == Command::Bind));
+}
+
+/// Lets them talk until the client is granted what it asked for; returns what that was, and whether it was told of a
+/// listener before.
+fn converse<C>(
+    mut client: C,
+    mut server: AnyServer,
+    noted: impl Fn(&mut C),
+    cut: usize,
+) -> (Option<(Command, String)>, bool)
+where
+    for<'e> C: Machine<Event<'e> = ClientEvent> + 'static,
+{
+    let peer = SocketAddr::from(([192, 0, 2, 77], 7_777));
     let (mut up, mut down) = (Vec::new(), Vec::new());
-    let mut heard = None;
+    let (mut heard, mut listened) = (None, false);
     let cut = cut.clamp(1, 600);
     for _ in 0..4_000 {
         let mut out = vec![0; cut];
@@ -284,20 +328,28 @@ pub fn both_sides_agree(name: &[u8], port: u16, login: bool, cut: usize) {
         match server.poll() {
             Ok(Event::Login { .. }) => server.judge(true),
             Ok(Event::Request(request)) => {
-                heard = Some(request.target.to_string());
+                heard = Some((request.command, request.target.to_string()));
                 server.answer(Ok(bound()));
             }
-            Ok(Event::Accept | Event::Relay) | Err(_) => {}
+            Ok(Event::Accept) => server.accept(Ok(peer)),
+            Ok(Event::Relay) | Err(_) => {}
         }
         let count = server.drain(&mut out);
         down.extend_from_slice(&out[..count]);
         let taken = client.feed(&down[..down.len().min(cut)]);
         down.drain(..taken);
-        if let Ok(ClientEvent::Relay { bound: told }) = client.poll() {
-            assert_eq!(heard, Some(target.to_string()));
-            assert_eq!(told, Some(bound()));
-            assert_eq!(server.state(), State::Relaying);
-            return;
+        match client.poll() {
+            Ok(ClientEvent::Listening { at }) => {
+                assert_eq!(at, Some(bound()));
+                listened = true;
+                noted(&mut client);
+            }
+            Ok(ClientEvent::Relay { bound: told }) => {
+                assert_eq!(told, Some(if listened { peer } else { bound() }));
+                assert!(matches!(server.poll(), Ok(Event::Relay)) && down.is_empty(), "nothing is left over");
+                return (heard, listened);
+            }
+            Err(_) => {}
         }
     }
     panic!("client in {:?} and server in {:?} wait for each other", client.state(), server.state());

@@ -5,7 +5,7 @@ use core::net::{Ipv4Addr, SocketAddr};
 use sockhop::machine::Machine;
 use sockhop::relay::{Broken, Relay, Ring, Stream};
 use sockhop::socks4;
-use sockhop::socks5::{Client, Login, Refusal, Server};
+use sockhop::socks5::{Client, ClientEvent, Command, Login, Refusal, Server};
 use sockhop::wire::{Host, Target};
 use sockhop_hosted::link::Dice;
 use std::collections::BTreeSet;
@@ -90,11 +90,37 @@ fn the_clients_drawing_is_the_client() {
     ];
     let target = Target { host: Host::Name(b"example.org"), port: 80 };
     let mut taken = Edges::new();
-    for login in [None, Some((&b"u"[..], &b"p"[..]))] {
-        let client = Client::new(target, login).expect("nothing is too long");
-        explore(client, &mut taken, |client| common(client, &messages));
+    for command in [Command::Connect, Command::Bind, Command::Associate] {
+        for login in [None, Some((&b"u"[..], &b"p"[..]))] {
+            let client = Client::new(command, target, login).expect("nothing is too long");
+            explore(client, &mut taken, |client| {
+                let mut next = common(client, &messages);
+                if matches!(client.poll(), Ok(ClientEvent::Listening { .. })) {
+                    next.push(with(client, Client::noted));
+                }
+                next
+            });
+        }
     }
     assert_eq!(taken, drawn(include_str!("../../core/src/socks5/client.rs")));
+}
+
+#[test]
+fn the_socks4_clients_drawing_is_the_client() {
+    let messages: [&[u8]; 3] = [b"\0\x5a\0\x50\xc0\0\x02\x01", b"\0\x5b\0\0\0\0\0\0", b"\x05"];
+    let target = Target { host: Host::Name(b"example.org"), port: 80 };
+    let mut taken = Edges::new();
+    for command in [Command::Connect, Command::Bind] {
+        let client = socks4::Client::new(command, target, &b"ann"[..]).expect("it can be said");
+        explore(client, &mut taken, |client| {
+            let mut next = common(client, &messages);
+            if matches!(client.poll(), Ok(ClientEvent::Listening { .. })) {
+                next.push(with(client, socks4::Client::noted));
+            }
+            next
+        });
+    }
+    assert_eq!(taken, drawn(include_str!("../../core/src/socks4/client.rs")));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use sockhop::machine::Machine;
-use sockhop::socks5::{Error, Login, Refusal, Server, State};
+use sockhop::socks5::{Command, Error, Login, Refusal, Server, State};
 use sockhop_tests::properties::{
     any_server_is_cut_invariant, both_sides_agree, client_is_cut_invariant, corpus, datagram_is_read_back,
     every_prefix_waits, server_is_cut_invariant, transcript,
@@ -169,9 +169,10 @@ proptest! {
         name in proptest::collection::vec(any::<u8>(), 0..300),
         port in 1_u16..,
         login in any::<bool>(),
+        command in prop::sample::select(vec![Command::Connect, Command::Bind, Command::Associate]),
         cut in 1_usize..64,
     ) {
-        both_sides_agree(&name, port, login, cut);
+        both_sides_agree(command, &name, port, login, cut);
     }
 }
 
@@ -203,4 +204,17 @@ proptest! {
 #[test]
 fn the_committed_corpus_of_datagrams_is_read_back() {
     corpus("udp_header").iter().for_each(|input| datagram_is_read_back(input));
+}
+
+proptest! {
+    #[test]
+    fn nearly_right_replies_are_heard_alike_however_they_are_cut(
+        pieces in prop::collection::vec(prop::sample::select(vec![
+            &b"\x05\x00"[..], b"\x05\x02", b"\x01\x00", b"\x05\x00\x00\x01\xc0\x00\x02\x01\x12\x34",
+            b"\x05\x00\x00\x03\x05proxy\x12\x34", b"\x05\x00\x00\x03\x00\x12\x34", b"\x05\x05\x00\x03\x01a\x00\x00",
+            b"\x00\x5a\x12\x34\xc0\x00\x02\x01", b"\x00\x5b\0\0\0\0\0\0", b"\x05", b"\x00", b"\xff",
+        ]), 0..6),
+    ) {
+        client_is_cut_invariant(&pieces.concat());
+    }
 }

@@ -23,14 +23,14 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
 
 /// The version octet of a request.
-const VERSION: u8 = 4;
+pub(super) const VERSION: u8 = 4;
 /// Reply codes: granted, and refused or failed.
-const GRANTED: u8 = 90;
-const REFUSED: u8 = 91;
+pub(super) const GRANTED: u8 = 90;
+pub(super) const REFUSED: u8 = 91;
 /// Version, command, port and address.
-const HEAD: usize = 8;
+pub(super) const HEAD: usize = 8;
 /// The longest user id, and the longest name.
-const LONGEST: usize = 255;
+pub(super) const LONGEST: usize = 255;
 /// The longest request: head, user id, name, and a NUL behind each.
 pub(crate) const REQUEST: usize = HEAD + 2 * (LONGEST + 1);
 /// How long the request may take.

@@ -1,20 +1,25 @@
-//! The client's side of a CONNECT, as strict with its server as the server is with it.
+//! The client's side of a conversation, as strict with its server as the server is with it.
 //!
 //! ```text
-//! Greeting ─► Login    : the server wants a password, and there is one
-//! Greeting ─► Reply    : the server wants nothing, and the request is sent
-//! Greeting ─► Failed   : the server wants something else, is no SOCKS5 server, ends or is silent
-//! Login    ─► Reply    : the password is right, and the request is sent
-//! Login    ─► Failed   : the password is wrong, or the server ends or is silent
-//! Reply    ─► Relaying : the request is granted
-//! Reply    ─► Failed   : it is refused, or the server ends, lies or is silent
+//! Greeting ─► Login     : the server wants a password, and there is one
+//! Greeting ─► Reply     : the server wants nothing, and the request is sent
+//! Greeting ─► Failed    : the server wants something else, is no SOCKS5 server, ends or is silent
+//! Login    ─► Reply     : the password is right, and the request is sent
+//! Login    ─► Failed    : the password is wrong, or the server ends or is silent
+//! Reply    ─► Relaying  : a CONNECT or an ASSOCIATE is granted
+//! Reply    ─► Listening : a BIND is granted, and the server listens
+//! Reply    ─► Failed    : the request is refused, or the server ends, lies or is silent
+//! Listening ─► Binding  : noted()
+//! Listening ─► Failed   : the server ends
+//! Binding  ─► Relaying  : the awaited peer has connected to the server
+//! Binding  ─► Failed    : it has not, or the server ends, lies or is silent
 //! ```
 
 use super::message::{self, LOGIN_VERSION, OPEN, PASSWORD, VERSION};
 use super::{Command, Refusal};
 use crate::machine::Machine;
 use crate::time::{Patience, Reason};
-use crate::wire::{Host, Inbox, Target};
+use crate::wire::{Host, HostOf, Inbox, Pen, TargetOf};
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
@@ -34,19 +39,38 @@ pub enum ClientState {
     Relaying = 3,
     /// It is over.
     Failed = 4,
+    /// The owner is to tell the peer of a BIND where to connect.
+    Listening = 5,
+    /// The second reply to a BIND is awaited.
+    Binding = 6,
 }
 
 impl ClientState {
     /// Every state, in the order of their numbers.
-    pub const ALL: [Self; 5] = [Self::Greeting, Self::Login, Self::Reply, Self::Relaying, Self::Failed];
+    pub const ALL: [Self; 7] = [
+        Self::Greeting,
+        Self::Login,
+        Self::Reply,
+        Self::Relaying,
+        Self::Failed,
+        Self::Listening,
+        Self::Binding,
+    ];
 }
 
 /// What stands to be done by the owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientEvent {
-    /// The connection stands: carry octets from here on. It stands.
+    /// The server listens for the peer of a BIND: tell the peer where. Retired by [`Client::noted`].
+    Listening {
+        /// Where the server listens; `None` when it named itself. An unspecified address is the server's own.
+        at: Option<SocketAddr>,
+    },
+    /// What was asked for is there, and octets may be carried from here on. It stands.
     Relay {
-        /// The server's end of the connection to the target; `None` when it named itself.
+        /// CONNECT: the server's end of the connection to the target. BIND: the peer that has connected.
+        /// ASSOCIATE: where datagrams are to be sent while this connection, which carries nothing, stands; an
+        /// unspecified address is the server's own. `None` when the server gave a name.
         bound: Option<SocketAddr>,
     },
 }
@@ -94,38 +118,57 @@ impl fmt::Display for ClientError {
 
 impl core::error::Error for ClientError {}
 
-/// The client's side of one CONNECT; it borrows what it says.
+/// The client's side of one conversation.
+///
+/// `B` holds what it says, lent (`&[u8]`) or owned (`Vec<u8>`, `heapless::Vec<u8, N>`); the machine itself takes at
+/// most 64 octets.
 #[derive(Clone, Copy, Debug)]
-pub struct Client<'a> {
-    target: Target<'a>,
-    login: Option<(&'a [u8], &'a [u8])>,
+pub struct Client<B> {
+    target: TargetOf<B>,
+    login: Option<(B, B)>,
+    command: Command,
     state: ClientState,
     error: Option<ClientError>,
     /// Octets of the present message that are drained.
     said: u16,
-    inbox: Inbox<REPLY_INBOX>,
+    /// Octets of a name in a reply that are still to be passed over.
+    skip: u16,
+    inbox: Inbox<{ message::REPLY }>,
 }
 
-/// The longest reply is one with a name of 255 octets, of which nothing is kept but the head.
-const REPLY_INBOX: usize = 7 + 255;
 /// How long the whole conversation may take; it includes the server's own connection.
 const SILENCE: Duration = Duration::from_secs(45);
+/// How long the awaited peer of a BIND may take; the server's own patience ends before.
+const BIND: Duration = Duration::from_secs(150);
 
-impl<'a> Client<'a> {
+impl<B: AsRef<[u8]>> Client<B> {
     /// Returns a client that will ask for `target`, with a name and a password if the server wants one.
+    ///
+    /// The target of [`Command::Bind`] is the peer that may connect; that of [`Command::Associate`] is where the
+    /// datagrams will come from, unspecified if that is not known yet.
     ///
     /// # Errors
     /// [`ClientError::TooLong`] when a name or password does not fit its message: it is never cut.
-    pub fn new(target: Target<'a>, login: Option<(&'a [u8], &'a [u8])>) -> Result<Self, ClientError> {
-        let fits = |text: &[u8]| (1..=255).contains(&text.len());
-        let named = match target.host {
-            Host::Name(name) => fits(name),
-            Host::Ip(_) => true,
+    pub fn new(command: Command, target: TargetOf<B>, login: Option<(B, B)>) -> Result<Self, ClientError> {
+        let fits = |text: &B| (1..=255).contains(&text.as_ref().len());
+        let named = match &target.host {
+            HostOf::Name(name) => fits(name),
+            HostOf::Ip(_) => true,
         };
-        if !named || login.is_some_and(|(user, password)| !fits(user) || !fits(password)) {
+        if !named || login.as_ref().is_some_and(|(user, password)| !fits(user) || !fits(password)) {
             return Err(ClientError::TooLong);
         }
-        Ok(Self { target, login, state: ClientState::Greeting, error: None, said: 0, inbox: Inbox::new() })
+        let state = ClientState::Greeting;
+        Ok(Self { target, login, command, state, error: None, said: 0, skip: 0, inbox: Inbox::new() })
+    }
+
+    /// Notes that the peer of a BIND knows where the server listens.
+    pub fn noted(&mut self) {
+        debug_assert_eq!(self.state, ClientState::Listening, "noted() retires ClientEvent::Listening");
+        if self.state == ClientState::Listening {
+            self.inbox.clear();
+            self.state = ClientState::Binding;
+        }
     }
 
     /// Returns what the server refused the request with, if it did.
@@ -139,34 +182,28 @@ impl<'a> Client<'a> {
     fn go(&mut self, state: ClientState) {
         self.state = state;
         self.said = 0;
-        if state != ClientState::Relaying {
-            self.inbox.clear();
-        }
+        self.inbox.clear();
     }
 
-    fn fail(&mut self, error: ClientError) {
+    const fn fail(&mut self, error: ClientError) {
         self.error = Some(error);
         self.state = ClientState::Failed;
     }
 
     /// Writes the present message, without what was drained of it, and returns how much was written.
     fn say(&self, output: &mut [u8]) -> usize {
-        let mut pen = Pen { skip: usize::from(self.said), output, written: 0 };
-        match self.state {
-            ClientState::Greeting => pen.put(if self.login.is_some() {
-                &[VERSION, 2, OPEN, PASSWORD]
-            } else {
-                &[VERSION, 1, OPEN]
-            }),
-            ClientState::Login => {
-                let (user, password) = self.login.unwrap_or((&[], &[]));
+        let mut pen = Pen::new(usize::from(self.said), output);
+        match (self.state, &self.login) {
+            (ClientState::Greeting, Some(_)) => pen.put(&[VERSION, 2, OPEN, PASSWORD]),
+            (ClientState::Greeting, None) => pen.put(&[VERSION, 1, OPEN]),
+            (ClientState::Login, Some((user, password))) => {
                 pen.put(&[LOGIN_VERSION]);
-                pen.counted(user);
-                pen.counted(password);
+                pen.counted(user.as_ref());
+                pen.counted(password.as_ref());
             }
-            ClientState::Reply => {
-                pen.put(&[VERSION, Command::Connect.code(), 0]);
-                match self.target.host {
+            (ClientState::Reply, _) => {
+                pen.put(&[VERSION, self.command.code(), 0]);
+                match self.target.host.lend() {
                     Host::Ip(IpAddr::V4(ip)) => {
                         pen.put(&[message::IPV4]);
                         pen.put(&ip.octets());
@@ -182,93 +219,76 @@ impl<'a> Client<'a> {
                 }
                 pen.put(&self.target.port.to_be_bytes());
             }
-            ClientState::Relaying | ClientState::Failed => {}
+            (ClientState::Login, None)
+            | (
+                ClientState::Listening | ClientState::Binding | ClientState::Relaying | ClientState::Failed,
+                _,
+            ) => {}
         }
-        pen.written
+        pen.written()
     }
 
     /// Looks at what is gathered; returns how many octets the message goes on to, if it is not whole.
     fn step(&mut self) -> Option<usize> {
+        let version = if self.state == ClientState::Login { LOGIN_VERSION } else { VERSION };
         match (self.state, self.inbox.octets()) {
-            (ClientState::Relaying | ClientState::Failed, _) => None,
-            (_, []) => Some(1),
-            (ClientState::Login, &[version, ..]) if version != LOGIN_VERSION => {
-                self.fail(ClientError::Version(version));
-                None
-            }
-            (ClientState::Greeting | ClientState::Reply, &[version, ..]) if version != VERSION => {
-                self.fail(ClientError::Version(version));
-                None
-            }
-            (_, [_]) => Some(2),
-            (ClientState::Greeting, &[_, method, ..]) => {
-                match method {
-                    OPEN => self.go(ClientState::Reply),
-                    PASSWORD if self.login.is_some() => self.go(ClientState::Login),
-                    other => self.fail(ClientError::Method(other)),
-                }
-                None
-            }
-            (ClientState::Login, &[_, verdict, ..]) => {
-                if verdict == 0 {
-                    self.go(ClientState::Reply)
-                } else {
-                    self.fail(ClientError::Login)
-                }
-                None
-            }
-            (ClientState::Reply, octets) => match octets.get(3..) {
-                None => Some(4),
-                Some(address) => match message::target_length(address) {
-                    Some(length) if address.len() < length => Some(3 + length),
-                    Some(_) => {
-                        self.take_reply();
-                        None
-                    }
-                    None => {
-                        let kind = address.first().copied().unwrap_or_default();
-                        self.fail(ClientError::AddressType(kind));
-                        None
-                    }
-                },
+            (ClientState::Listening | ClientState::Relaying | ClientState::Failed, _) => return None,
+            (_, []) => return Some(1),
+            (_, &[other, ..]) if other != version => self.fail(ClientError::Version(other)),
+            (_, [_]) => return Some(2),
+            (ClientState::Greeting, &[_, method, ..]) => match method {
+                OPEN => self.go(ClientState::Reply),
+                PASSWORD if self.login.is_some() => self.go(ClientState::Login),
+                other => self.fail(ClientError::Method(other)),
             },
+            (ClientState::Login, &[_, 0, ..]) => self.go(ClientState::Reply),
+            (ClientState::Login, _) => self.fail(ClientError::Login),
+            (ClientState::Reply | ClientState::Binding, octets) => return self.reply_step(octets.len()),
         }
+        None
+    }
+
+    /// As [`step`](Self::step), for a reply of which this many octets are gathered.
+    fn reply_step(&mut self, gathered: usize) -> Option<usize> {
+        let address = self.inbox.octets().get(3..).unwrap_or(&[]);
+        match (address, message::target_length(address)) {
+            ([], _) => return Some(4),
+            ([kind, ..], None) => self.fail(ClientError::AddressType(*kind)),
+            // Nobody needs the name, and it would take more room than all the rest.
+            (&[message::NAME, length], _) => self.skip = u16::from(length) + 2,
+            ([message::NAME, ..], _) => return Some(5),
+            (_, Some(length)) if gathered < 3 + length => return Some(3 + length),
+            (_, Some(_)) => {}
+        }
+        if self.state != ClientState::Failed && self.skip == 0 {
+            self.take_reply();
+        }
+        None
     }
 
     fn take_reply(&mut self) {
         let code = self.inbox.octets().get(1).copied().unwrap_or(1);
         match (code, Refusal::from_code(code)) {
-            (0, _) => self.go(ClientState::Relaying),
+            (0, _) if self.state == ClientState::Reply && self.command == Command::Bind => {
+                self.state = ClientState::Listening;
+            }
+            (0, _) => self.state = ClientState::Relaying,
             (_, Some(refusal)) => self.fail(ClientError::Refused(refusal)),
             (code, None) => self.fail(ClientError::UnknownReply(code)),
         }
     }
-}
 
-/// Writes a message from somewhere in its middle into whatever room there is.
-struct Pen<'a> {
-    skip: usize,
-    output: &'a mut [u8],
-    written: usize,
-}
-
-impl Pen<'_> {
-    fn put(&mut self, octets: &[u8]) {
-        let skipped = self.skip.min(octets.len());
-        self.skip -= skipped;
-        for (place, octet) in self.output.iter_mut().skip(self.written).zip(&octets[skipped..]) {
-            *place = *octet;
-            self.written += 1;
+    /// Returns the address in the reply; `None` if it is a name.
+    fn bound(&self) -> Option<SocketAddr> {
+        let target = self.inbox.octets().get(3..).and_then(message::target)?;
+        match target.host {
+            Host::Ip(ip) => Some(SocketAddr::new(ip, target.port)),
+            Host::Name(_) => None,
         }
     }
-
-    fn counted(&mut self, text: &[u8]) {
-        self.put(&[u8::try_from(text.len()).unwrap_or(u8::MAX)]);
-        self.put(text);
-    }
 }
 
-impl Machine for Client<'_> {
+impl<B: AsRef<[u8]>> Machine for Client<B> {
     type Event<'e>
         = ClientEvent
     where
@@ -278,14 +298,24 @@ impl Machine for Client<'_> {
 
     fn feed(&mut self, input: &[u8]) -> usize {
         let (mut taken, began) = (0, self.state);
+        let over = matches!(began, ClientState::Listening | ClientState::Relaying | ClientState::Failed);
         // A server that speaks before it was spoken to is heard when its turn comes.
-        if self.say(&mut [0]) > 0 {
+        if over || self.say(&mut [0]) > 0 {
             return 0;
         }
-        while self.state == began
-            && let Some(need) = self.step()
-        {
+        while self.state == began {
             let rest = input.get(taken..).unwrap_or(&[]);
+            if self.skip > 0 {
+                let skipped = self.skip.min(u16::try_from(rest.len()).unwrap_or(u16::MAX));
+                self.skip -= skipped;
+                taken += usize::from(skipped);
+                if self.skip > 0 {
+                    break;
+                }
+                self.take_reply();
+                continue;
+            }
+            let Some(need) = self.step() else { continue };
             match self.inbox.fill(need, rest) {
                 Some(0) | None => break,
                 Some(count) => taken += count,
@@ -308,16 +338,12 @@ impl Machine for Client<'_> {
 
     fn poll(&self) -> nb::Result<ClientEvent, ClientError> {
         match self.state {
-            ClientState::Relaying => {
-                let bound = self.inbox.octets().get(3..).and_then(message::target);
-                let bound = bound.and_then(|target| match target.host {
-                    Host::Ip(ip) => Some(SocketAddr::new(ip, target.port)),
-                    Host::Name(_) => None,
-                });
-                Ok(ClientEvent::Relay { bound })
-            }
+            ClientState::Listening => Ok(ClientEvent::Listening { at: self.bound() }),
+            ClientState::Relaying => Ok(ClientEvent::Relay { bound: self.bound() }),
             ClientState::Failed => Err(nb::Error::Other(self.error.unwrap_or(ClientError::TooLong))),
-            ClientState::Greeting | ClientState::Login | ClientState::Reply => Err(nb::Error::WouldBlock),
+            ClientState::Greeting | ClientState::Login | ClientState::Reply | ClientState::Binding => {
+                Err(nb::Error::WouldBlock)
+            }
         }
     }
 
@@ -330,6 +356,9 @@ impl Machine for Client<'_> {
             ClientState::Greeting | ClientState::Login | ClientState::Reply => {
                 Some(Patience { limit: SILENCE, reason: Reason::Handshake })
             }
+            ClientState::Listening | ClientState::Binding => {
+                Some(Patience { limit: BIND, reason: Reason::Bind })
+            }
             ClientState::Relaying | ClientState::Failed => None,
         }
     }
@@ -338,5 +367,53 @@ impl Machine for Client<'_> {
         if !matches!(self.state, ClientState::Relaying | ClientState::Failed) {
             self.fail(ClientError::Expired(self.state));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_takes_at_most_64_octets_beyond_what_it_borrows() {
+        let borrowed = size_of::<TargetOf<&[u8]>>() + size_of::<Option<(&[u8], &[u8])>>();
+        assert!(size_of::<Client<&[u8]>>() <= borrowed + 64, "{}", size_of::<Client<&[u8]>>() - borrowed);
+    }
+
+    #[test]
+    fn a_name_in_a_reply_is_passed_over_and_nothing_behind_it() {
+        let target = TargetOf { host: Host::Name(b"a"), port: 80 };
+        let mut client = Client::new(Command::Connect, target, None).expect("it fits");
+        assert_eq!(client.drain(&mut [0; 9]), 3);
+        assert_eq!(client.feed(&[5, 0]), 2);
+        assert_eq!(client.drain(&mut [0; 9]), 8);
+        let reply = b"\x05\x00\x00\x03\x05proxy\x01\x02more";
+        for octet in &reply[..11] {
+            assert_eq!(client.feed(core::slice::from_ref(octet)), 1);
+            assert_eq!(client.poll(), Err(nb::Error::WouldBlock));
+        }
+        assert_eq!(client.feed(&reply[11..]), 1);
+        assert_eq!(client.poll(), Ok(ClientEvent::Relay { bound: None }));
+        assert_eq!(client.feed(b"more"), 0);
+    }
+
+    #[test]
+    fn a_bind_is_told_where_and_then_who() {
+        let target = TargetOf { host: Host::Ip([192, 0, 2, 9].into()), port: 80 };
+        let mut client = Client::new(Command::Bind, target, None).expect("it fits");
+        client.drain(&mut [0; 9]);
+        client.feed(&[5, 0]);
+        let mut asked = [0; 10];
+        client.drain(&mut asked);
+        assert_eq!(asked, *b"\x05\x02\x00\x01\xc0\x00\x02\x09\x00\x50");
+        let both = *b"\x05\x00\x00\x01\xc0\x00\x02\x01\x12\x34\x05\x00\x00\x01\xc0\x00\x02\x09\x56\x78";
+        assert_eq!(client.feed(&both), 10);
+        let at = Some(SocketAddr::from(([192, 0, 2, 1], 0x1234)));
+        assert_eq!(client.poll(), Ok(ClientEvent::Listening { at }));
+        assert_eq!(client.feed(&both[10..]), 0, "the owner is to pass the address on first");
+        client.noted();
+        assert_eq!(client.feed(&both[10..]), 10);
+        let bound = Some(SocketAddr::from(([192, 0, 2, 9], 0x5678)));
+        assert_eq!(client.poll(), Ok(ClientEvent::Relay { bound }));
     }
 }

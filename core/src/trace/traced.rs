@@ -21,11 +21,14 @@ pub enum App {
     Relay = 2,
     /// [`socks4::Server`](crate::socks4::Server).
     Socks4Server = 3,
+    /// [`socks4::Client`](crate::socks4::Client).
+    Socks4Client = 4,
 }
 
 impl App {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Self; 4] = [Self::Socks5Server, Self::Socks5Client, Self::Relay, Self::Socks4Server];
+    pub const ALL: [Self; 5] =
+        [Self::Socks5Server, Self::Socks5Client, Self::Relay, Self::Socks4Server, Self::Socks4Client];
 
     /// Returns the kind with this number.
     pub const fn from_u8(number: u8) -> Option<Self> {
@@ -43,6 +46,7 @@ impl App {
             Self::Socks5Client => name(ClientState::ALL.get(at), state, f),
             Self::Relay => name(RelayState::ALL.get(at), state, f),
             Self::Socks4Server => name(crate::socks4::State::ALL.get(at), state, f),
+            Self::Socks4Client => name(crate::socks4::ClientState::ALL.get(at), state, f),
         }
     }
 }
@@ -52,7 +56,7 @@ impl fmt::Display for App {
         f.write_str(match self {
             Self::Socks5Server | Self::Socks5Client => "socks5",
             Self::Relay => "relay",
-            Self::Socks4Server => "socks4",
+            Self::Socks4Server | Self::Socks4Client => "socks4",
         })
     }
 }
@@ -112,7 +116,7 @@ impl<const N: usize> Watched for AnyServer<N> {
     }
 }
 
-impl Watched for Client<'_> {
+impl<B: AsRef<[u8]>> Watched for Client<B> {
     fn app(&self) -> App {
         App::Socks5Client
     }
@@ -123,6 +127,16 @@ impl Watched for Client<'_> {
 
     fn reply(&self) -> u8 {
         self.refusal().map_or(0, crate::socks5::Refusal::code)
+    }
+}
+
+impl<B: AsRef<[u8]>> Watched for crate::socks4::Client<B> {
+    fn app(&self) -> App {
+        App::Socks4Client
+    }
+
+    fn number(&self) -> u8 {
+        self.state() as u8
     }
 }
 

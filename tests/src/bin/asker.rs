@@ -4,8 +4,8 @@
 
 use core::net::SocketAddr;
 use sockhop::io::drive;
-use sockhop::socks5::Client;
 use sockhop::socks5::udp::Datagram;
+use sockhop::socks5::{Client, Command};
 use sockhop::wire::{Host, Target};
 use sockhop_hosted::egress::memory::pattern;
 use std::io::{self, Read, Write};
@@ -37,7 +37,7 @@ fn main() -> io::Result<()> {
     }
     let target: SocketAddr = target.parse().map_err(io::Error::other)?;
     let target = Target { host: Host::Ip(target.ip()), port: target.port() };
-    let mut client = Client::new(target, None).map_err(io::Error::other)?;
+    let mut client = Client::new(Command::Connect, target, None).map_err(io::Error::other)?;
     drive(&mut client, &mut stream).map_err(|error| io::Error::other(error.to_string()))?;
     let Blocking(mut stream) = stream;
     match mode.as_str() {
