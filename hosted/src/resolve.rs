@@ -191,6 +191,14 @@ fn checked(name: &[u8]) -> Result<&str, String> {
     Ok(text)
 }
 
+/// Returns the address that a name is a spelling of; `None` for a name that is one.
+///
+/// # Errors
+/// A sentence, when the octets are no name.
+pub(crate) fn literal_of(name: &[u8]) -> Result<Option<IpAddr>, String> {
+    checked(name).map(literal)
+}
+
 fn literal(name: &str) -> Option<IpAddr> {
     let bare = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
     bare.parse().ok()

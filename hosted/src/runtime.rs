@@ -9,8 +9,8 @@
 //! 4. lets the proxy take what its egress has, and its deadlines;
 //! 5. flushes the engine onto the TUN.
 
-use crate::egress::Policy;
-use crate::egress::host::Host;
+use crate::egress::host::{Host, Socket};
+use crate::egress::{Chain, Egress, Policy, Upstream};
 use crate::engine::{self, Counters, Engine, Event, Load};
 use crate::os::Signals;
 use crate::proxy::{self, Proxy, Report};
@@ -58,14 +58,15 @@ pub struct Runtime<S: Sink> {
     poll: Poll,
     tun: Tun,
     engine: Engine<S>,
-    proxy: Proxy<Host>,
+    proxy: Proxy<Box<dyn Egress<Stream = Socket>>>,
     signals: Signals,
     began: std::time::Instant,
     octets: (u64, u64),
 }
 
 impl<S: Sink> Runtime<S> {
-    /// Returns a runtime that serves SOCKS at each of `listeners`.
+    /// Returns a runtime that serves SOCKS at each of `listeners` and goes out through this host's sockets, or
+    /// through another server.
     ///
     /// # Errors
     /// The host's, when it has no descriptors left.
@@ -75,6 +76,7 @@ impl<S: Sink> Runtime<S> {
         listeners: &[SocketAddr],
         config: proxy::Config,
         policy: Policy,
+        upstream: Option<Upstream>,
     ) -> io::Result<Self> {
         let signals = Signals::new()?;
         let poll = Poll::new()?;
@@ -82,11 +84,15 @@ impl<S: Sink> Runtime<S> {
         registry.register(&mut SourceFd(&tun.as_raw_fd()), TUN, Interest::READABLE)?;
         registry.register(&mut SourceFd(&signals.as_raw_fd()), SIGNAL, Interest::READABLE)?;
         let resolver = Resolver::new(Arc::new(Waker::new(registry, WAKER)?));
-        let host = Host::new(registry.try_clone()?, SOCKETS, policy, resolver);
+        let own = registry.try_clone()?;
+        let egress: Box<dyn Egress<Stream = Socket>> = match upstream {
+            None => Box::new(Host::new(own, SOCKETS, policy, resolver)),
+            Some(upstream) => Box::new(Chain::new(own, SOCKETS, policy, resolver, upstream)),
+        };
         for listener in listeners {
             engine.listen(*listener, SOCKS);
         }
-        let proxy = Proxy::new(config, host);
+        let proxy = Proxy::new(config, egress);
         let began = std::time::Instant::now();
         Ok(Self { poll, tun, engine, proxy, signals, began, octets: (0, 0) })
     }

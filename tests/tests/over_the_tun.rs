@@ -212,6 +212,48 @@ fn a_denied_address_is_refused_in_every_spelling_and_a_newline_forges_no_line() 
 }
 
 #[test]
+fn another_server_carries_connections_binds_and_datagrams() {
+    if !possible("another_server_carries_connections_binds_and_datagrams", &["curl"]) {
+        return;
+    }
+    let namespace = Namespace::new();
+    namespace.shell("ip addr add 10.99.0.1/32 dev lo");
+    let _origin = namespace.origin("127.0.0.1:8000", "http");
+    let _echo = namespace.origin("127.0.0.1:9000", "udp");
+    let program = neighbour("tun-demo").to_string_lossy().into_owned();
+    let _near = namespace.proxy(&["--egress", "socks5://ann:s%40cret@198.18.4.2:1080", "--deny", ".evil"]);
+    // The other one is not there yet: that is this proxy's failure, and says nothing of the target.
+    let curl = |host: &str| {
+        namespace.shell(&format!("{CURL} -v --socks5-hostname {V4} http://{host}:8000/ 2>&1; echo exit $?"))
+    };
+    let heard = curl("localhost");
+    assert!(heard.contains("(1)") && heard.ends_with("exit 97"), "{heard}");
+    let far = ["socks5", "--addr", "198.18.4.2/30", "--addr6", "none", "--user", "ann:s@cret"];
+    let far = namespace.start(&program, &[&far[..], &["--allow", "loopback"]].concat());
+    far.until("Ctrl-C");
+    let heard = curl("localhost");
+    assert!(heard.contains("hello"), "{heard}");
+    assert!(far.until("localhost:8000").contains("user ann"), "the name is resolved at the far end");
+    // What the other server says of the target is passed on as it was said.
+    let heard = namespace.shell(&format!("{CURL} -v --socks5-hostname {V4} http://localhost:1/ 2>&1; echo"));
+    assert!(heard.contains("(5)"), "{heard}");
+    assert!(curl("www.evil").contains("(2)"), "the rules of the near end hold");
+    let asker = namespace.asker(&["bind"]);
+    for line in ["stranger turned away", "peer named", "second refused", "carried up.. down"] {
+        assert_eq!(asker.line().as_deref(), Some(line));
+    }
+    let asker = neighbour("asker");
+    for target in ["127.0.0.1:9000", "localhost:9000"] {
+        let asker = namespace.start(&asker.to_string_lossy(), &[V4, target, "datagrams"]);
+        for size in [1, 0, 1_472, 8_192, 60_000] {
+            let line = asker.until("from");
+            assert!(line.starts_with(&format!("{size} from 127.0.0.1:9000")), "{target}: {line}");
+        }
+        asker.until("closed");
+    }
+}
+
+#[test]
 fn a_ladder_that_nobody_reads_holds_no_client_up() {
     if !possible("a_ladder_that_nobody_reads_holds_no_client_up", &["curl", "mkfifo"]) {
         return;

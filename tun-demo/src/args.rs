@@ -4,7 +4,7 @@ use crate::exit;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
-use sockhop_hosted::egress::Rule;
+use sockhop_hosted::egress::{Rule, Upstream};
 use sockhop_hosted::sim::Profile;
 use std::path::PathBuf;
 
@@ -30,7 +30,8 @@ pub(crate) enum Command {
   sudo tun-demo socks5 --ladder                           and print every segment
   sudo tun-demo socks5 --user ann:secret                  and ask for a password
   sudo tun-demo socks5 --addr 10.9.9.2/30 --addr6 none    and other addresses
-  sudo tun-demo socks5 --deny 10.0.0.0/8 --allow loopback and other rules")]
+  sudo tun-demo socks5 --deny 10.0.0.0/8 --allow loopback and other rules
+  sudo tun-demo socks5 --egress socks5://127.0.0.1:9050   and out through another server")]
     Socks5(Socks5),
     /// Play a scenario between two stacks on a simulated link, and draw it
     #[command(after_help = "Examples:
@@ -92,11 +93,15 @@ pub(crate) struct Socks5 {
     #[arg(long = "user", value_name = "NAME:PASS", value_parser = user)]
     pub(crate) users: Vec<(String, String)>,
 
+    /// The way out: host, or another server as in socks5://ann:secret@proxy.example:1080
+    #[arg(long, value_name = "WAY", default_value = "host")]
+    pub(crate) egress: Way,
+
     #[command(flatten)]
     pub(crate) rules: RuleFlags,
 
     /// The largest packet on the TUN device, in octets
-    #[arg(long, default_value_t = 65_520, value_parser = clap::value_parser!(u16).range(1_280..=65_520))]
+    #[arg(long, hide_short_help = true, default_value_t = 65_520, value_parser = clap::value_parser!(u16).range(1_280..=65_520))]
     pub(crate) mtu: u16,
 
     /// Print each segment and each transition with its cause
@@ -104,12 +109,38 @@ pub(crate) struct Socks5 {
     pub(crate) ladder: bool,
 
     /// Seconds a client may take for greeting, login and request
-    #[arg(long, value_name = "SECONDS", default_value = "15", value_parser = seconds)]
+    #[arg(long, hide_short_help = true, value_name = "SECONDS", default_value = "15", value_parser = seconds)]
     pub(crate) handshake_timeout: Duration,
 
     /// Seconds a target may take to answer
-    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    #[arg(long, hide_short_help = true, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     pub(crate) connect_timeout: Duration,
+}
+
+/// The way out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// This host's sockets.
+    Host,
+    /// Another server.
+    Upstream(Upstream),
+}
+
+impl Way {
+    pub(crate) fn upstream(&self) -> Option<Upstream> {
+        match self {
+            Self::Host => None,
+            Self::Upstream(upstream) => Some(upstream.clone()),
+        }
+    }
+}
+
+impl core::str::FromStr for Way {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "host" { Ok(Self::Host) } else { text.parse().map(Self::Upstream) }
+    }
 }
 
 /// The rules; the first that fits decides, those that deny before those that allow.

@@ -35,7 +35,7 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
     let proxy = proxy::Config { users: options.users.clone(), deadlines };
     let own = stack.iter().map(|(ip, _)| *ip).collect();
     let policy = Policy { own, rules: options.rules.in_order() };
-    let runtime = Runtime::new(tun, engine, &listeners, proxy, policy)?;
+    let runtime = Runtime::new(tun, engine, &listeners, proxy, policy, options.egress.upstream())?;
     greet(options, &name, &listeners, &mut std::io::stdout().lock())?;
     let printer = Printer::start(Style { colour: crate::colour(), whole: true });
     let mut reports = Page::default();
@@ -76,6 +76,9 @@ fn greet(
     writeln!(out, "tun-demo {} on {name}, MTU {}", env!("CARGO_PKG_VERSION"), options.mtu)?;
     for listener in listeners {
         writeln!(out, "  SOCKS5 at {listener}")?;
+    }
+    if let Some(upstream) = options.egress.upstream() {
+        writeln!(out, "  goes out through {upstream}")?;
     }
     let login = match options.users.first() {
         Some((user, _)) => {

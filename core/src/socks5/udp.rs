@@ -65,6 +65,27 @@ impl<'a> Datagram<'a> {
     }
 }
 
+/// Gives the header for a datagram to `target`, a few octets at a time; a name has at most 255 of them.
+pub fn header(target: Target<'_>, mut put: impl FnMut(&[u8])) {
+    put(&[0, 0, 0]);
+    match target.host {
+        Host::Ip(IpAddr::V4(ip)) => {
+            put(&[IPV4]);
+            put(&ip.octets());
+        }
+        Host::Ip(IpAddr::V6(ip)) => {
+            put(&[IPV6]);
+            put(&ip.octets());
+        }
+        Host::Name(name) => {
+            let length = u8::try_from(name.len()).unwrap_or(u8::MAX);
+            put(&[message::NAME, length]);
+            put(name.get(..usize::from(length)).unwrap_or(&[]));
+        }
+    }
+    put(&target.port.to_be_bytes());
+}
+
 /// Writes the header for a datagram from `source` in front of a payload that begins at `payload`, without moving it,
 /// and returns where the whole begins; `None` if there is no room.
 pub fn prepend(buffer: &mut [u8], payload: usize, source: SocketAddr) -> Option<usize> {

@@ -8,7 +8,7 @@ use super::udp::Associations;
 use super::{Asked as Wanted, Dialed, Egress, Event, Failure, Policy, failure};
 use crate::engine::Timers;
 use crate::resolve::{Asked, Resolved, Resolver};
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 use core::time::Duration;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
@@ -44,6 +44,17 @@ pub struct Socket {
 impl Socket {
     pub(super) const fn new(stream: TcpStream) -> Self {
         Self { stream: Some(stream) }
+    }
+
+    /// Returns the other end's address; `None` when there is none any more.
+    pub(super) fn peer(&self) -> Option<SocketAddr> {
+        self.stream.as_ref()?.peer_addr().ok()
+    }
+
+    /// As [`Stream::read`], but leaves the octets where they are.
+    pub(super) fn peek(&mut self, into: &mut [u8]) -> nb::Result<usize, Broken> {
+        let Some(stream) = &self.stream else { return Err(nb::Error::Other(Broken::Reset)) };
+        retried(|| stream.peek(into))
     }
 }
 
@@ -129,7 +140,8 @@ pub struct Host {
     dials: HashMap<usize, Dial>,
     established: HashMap<usize, usize>,
     ready: VecDeque<usize>,
-    outcomes: VecDeque<(usize, Result<Dialed<Socket>, Failure>)>,
+    /// What is told next.
+    outcomes: VecDeque<Event<Socket>>,
     timers: Timers,
     associations: Associations,
     listeners: Listeners,
@@ -170,18 +182,6 @@ impl Host {
             turn: 0,
             named: HashMap::new(),
             generation: 0,
-        }
-    }
-
-    /// Takes note of an event of one of its sockets.
-    pub fn ready(&mut self, token: Token) {
-        let Some(number) = token.0.checked_sub(self.first_token) else { return };
-        let entry = number / KINDS;
-        match number % KINDS {
-            DATAGRAMS => self.associations.note(entry),
-            LISTENER => self.listeners.note(entry),
-            _ if self.entries.contains(entry) => self.ready.push_back(entry),
-            _ => {}
         }
     }
 
@@ -334,7 +334,7 @@ impl Host {
                 self.entries.try_remove(entry);
             }
         }
-        self.outcomes.push_back((key, outcome));
+        self.outcomes.push_back(Event::Dialed { key, outcome });
     }
 }
 
@@ -345,7 +345,7 @@ impl Egress for Host {
         debug_assert!(
             !self.dials.contains_key(&key)
                 && !self.established.contains_key(&key)
-                && self.outcomes.iter().all(|(other, _)| *other != key),
+                && self.outcomes.iter().all(|event| event.key() != key),
             "cancel() comes before a key is used again"
         );
         self.generation += 1;
@@ -369,20 +369,29 @@ impl Egress for Host {
             }
             Err(text) => {
                 let failure = Failure { refusal: Refusal::HostUnreachable, text };
-                self.outcomes.push_back((key, Err(failure)));
+                self.outcomes.push_back(Event::Dialed { key, outcome: Err(failure) });
             }
         }
     }
 
-    fn bind(&mut self, key: usize, peer: IpAddr) -> Result<SocketAddr, Failure> {
+    fn bind(&mut self, key: usize, _user: &str, peer: Target<'_>, _now: Instant) {
         debug_assert!(!self.listeners.contains(key), "cancel() comes before a key is used again");
         let first = self.first_token;
         let token = |number| Token(first + KINDS * number + LISTENER);
-        self.listeners.open(key, peer, (&self.registry, token))
+        let outcome = match peer.host {
+            Name::Ip(ip) => self.listeners.open(key, ip, (&self.registry, token)),
+            // Whoever may connect has to be known when he does.
+            Name::Name(_) => Err(Failure {
+                refusal: Refusal::AddressTypeNotSupported,
+                text: format!("{peer}: nobody is waited for by name"),
+            }),
+        };
+        self.outcomes.push_back(Event::Bound { key, outcome });
     }
 
-    fn associate(&mut self, key: usize, user: &str) {
+    fn associate(&mut self, key: usize, user: &str, _now: Instant) {
         self.associations.open(key, user);
+        self.outcomes.push_back(Event::Associated { key, outcome: Ok(()) });
     }
 
     fn send(&mut self, key: usize, target: Target<'_>, payload: &[u8], now: Instant) {
@@ -420,15 +429,26 @@ impl Egress for Host {
         if let Some(entry) = self.established.remove(&key) {
             self.entries.try_remove(entry);
         }
-        self.outcomes.retain(|(other, _)| *other != key);
+        self.outcomes.retain(|event| event.key() != key);
+    }
+
+    fn ready(&mut self, token: Token) {
+        let Some(number) = token.0.checked_sub(self.first_token) else { return };
+        let entry = number / KINDS;
+        match number % KINDS {
+            DATAGRAMS => self.associations.note(entry),
+            LISTENER => self.listeners.note(entry),
+            _ if self.entries.contains(entry) => self.ready.push_back(entry),
+            _ => {}
+        }
     }
 
     fn next(&mut self, now: Instant) -> Option<Event<Socket>> {
         self.resolved(now);
         self.elapse(now);
         loop {
-            if let Some((key, outcome)) = self.outcomes.pop_front() {
-                return Some(Event::Dialed { key, outcome });
+            if let Some(event) = self.outcomes.pop_front() {
+                return Some(event);
             }
             if self.turn < TURN
                 && let Some((key, from, payload)) = self.associations.next()
@@ -438,7 +458,7 @@ impl Egress for Host {
             }
             if let Some((key, peer, stream)) = self.listeners.next() {
                 if let Some(accepted) = self.adopt(key, stream, peer) {
-                    return Some(Event::Accepted { key, accepted });
+                    return Some(Event::Accepted { key, outcome: Ok(accepted) });
                 }
                 continue;
             }

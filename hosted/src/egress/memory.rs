@@ -72,14 +72,14 @@ pub struct Memory {
     size: u64,
     answers: bool,
     dialed: VecDeque<(usize, u16)>,
-    /// Datagrams on their way back: every target sends back what it hears.
-    echoes: VecDeque<(usize, SocketAddr, Vec<u8>)>,
+    /// What is told next; datagrams among it, for every target sends back what it hears.
+    events: VecDeque<Event<Origin>>,
 }
 
 impl Memory {
     /// Returns an egress to origins that send `size` octets each; those that `answer` wait for a FIN first.
     pub const fn new(size: u64, answers: bool) -> Self {
-        Self { size, answers, dialed: VecDeque::new(), echoes: VecDeque::new() }
+        Self { size, answers, dialed: VecDeque::new(), events: VecDeque::new() }
     }
 }
 
@@ -92,28 +92,33 @@ impl Egress for Memory {
         self.dialed.push_back((key, target.port));
     }
 
-    fn bind(&mut self, _key: usize, _peer: IpAddr) -> Result<SocketAddr, Failure> {
-        Err(Failure { refusal: Refusal::CommandNotSupported, text: "nobody connects to memory".to_owned() })
+    fn bind(&mut self, key: usize, _user: &str, _peer: Target<'_>, _now: Instant) {
+        let text = "nobody connects to memory".to_owned();
+        let outcome = Err(Failure { refusal: Refusal::CommandNotSupported, text });
+        self.events.push_back(Event::Bound { key, outcome });
     }
 
-    fn associate(&mut self, _key: usize, _user: &str) {}
+    fn associate(&mut self, key: usize, _user: &str, _now: Instant) {
+        self.events.push_back(Event::Associated { key, outcome: Ok(()) });
+    }
 
     fn send(&mut self, key: usize, target: Target<'_>, payload: &[u8], _now: Instant) {
         let ip = match target.host {
             Host::Ip(ip) => ip,
             Host::Name(_) => IpAddr::V4(Ipv4Addr::new(192, 0, 2, 53)),
         };
-        self.echoes.push_back((key, SocketAddr::new(ip, target.port), payload.to_vec()));
+        let from = SocketAddr::new(ip, target.port);
+        self.events.push_back(Event::Datagram { key, from, payload: payload.to_vec() });
     }
 
     fn cancel(&mut self, key: usize) {
-        self.echoes.retain(|(other, ..)| *other != key);
+        self.events.retain(|event| event.key() != key);
         self.dialed.retain(|(dialed, _)| *dialed != key);
     }
 
     fn next(&mut self, _now: Instant) -> Option<Event<Origin>> {
-        if let Some((key, from, payload)) = self.echoes.pop_front() {
-            return Some(Event::Datagram { key, from, payload });
+        if let Some(event) = self.events.pop_front() {
+            return Some(event);
         }
         let (key, port) = self.dialed.pop_front()?;
         let outcome = if port == 9 {
@@ -126,6 +131,6 @@ impl Egress for Memory {
     }
 
     fn poll_at(&self) -> Option<Instant> {
-        (!self.dialed.is_empty() || !self.echoes.is_empty()).then_some(Instant::ZERO)
+        (!self.dialed.is_empty() || !self.events.is_empty()).then_some(Instant::ZERO)
     }
 }

@@ -1,15 +1,18 @@
 //! The way out: where a session's request goes.
 
 mod bind;
+mod chain;
 pub mod host;
 pub mod memory;
 mod policy;
 mod udp;
 
+pub use chain::{Chain, Upstream};
 pub use policy::{Asked, Policy, Rule, Verdict};
 
 use core::fmt;
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
+use mio::Token;
 use rustix::io::Errno;
 use sockhop::relay::Stream;
 use sockhop::socks5::Refusal;
@@ -52,12 +55,31 @@ pub enum Event<T> {
         /// The connection, or why there is none.
         outcome: Result<Dialed<T>, Failure>,
     },
+    /// A listener stands, or cannot.
+    Bound {
+        /// The listener's key.
+        key: usize,
+        /// Where it listens, or why it does not.
+        outcome: Result<SocketAddr, Failure>,
+    },
     /// The peer that a listener waited for has connected; its address is what is `bound`.
     Accepted {
         /// The listener's key.
         key: usize,
-        /// The connection.
-        accepted: Dialed<T>,
+        /// The connection, or why none will come.
+        outcome: Result<Dialed<T>, Failure>,
+    },
+    /// An association is open, or cannot be.
+    Associated {
+        /// The association's key.
+        key: usize,
+        /// Nothing, or why there is none.
+        outcome: Result<(), Failure>,
+    },
+    /// An association has ended by itself.
+    Lost {
+        /// The association's key.
+        key: usize,
     },
     /// A datagram has come for an association.
     Datagram {
@@ -75,22 +97,35 @@ pub enum Event<T> {
     },
 }
 
+impl<T> Event<T> {
+    /// Returns whose event it is.
+    pub const fn key(&self) -> usize {
+        match self {
+            Self::Dialed { key, .. }
+            | Self::Bound { key, .. }
+            | Self::Accepted { key, .. }
+            | Self::Associated { key, .. }
+            | Self::Lost { key }
+            | Self::Datagram { key, .. }
+            | Self::Ready { key } => *key,
+        }
+    }
+}
+
 /// A way out; its owner names dials by keys that it may use again after `cancel`.
-pub trait Egress {
+pub trait Egress: fmt::Debug {
     /// A connection to a target.
     type Stream: Stream;
 
     /// Begins to connect for a user; the outcome comes by [`next`](Self::next).
     fn dial(&mut self, key: usize, user: &str, target: Target<'_>, now: Instant);
 
-    /// Listens for one connection from `peer`, or from anybody if that is unspecified, and returns where.
-    ///
-    /// # Errors
-    /// [`Failure`], when this host has no way to the peer or no port left.
-    fn bind(&mut self, key: usize, peer: IpAddr) -> Result<SocketAddr, Failure>;
+    /// Begins to listen for one connection from `peer`, or from anybody if that is unspecified; where, and later
+    /// whose connection it is, comes by [`next`](Self::next).
+    fn bind(&mut self, key: usize, user: &str, peer: Target<'_>, now: Instant);
 
-    /// Opens an association for a user's datagrams.
-    fn associate(&mut self, key: usize, user: &str);
+    /// Begins to open an association for a user's datagrams; the outcome comes by [`next`](Self::next).
+    fn associate(&mut self, key: usize, user: &str, now: Instant);
 
     /// Sends a datagram of an association's; one that the rules or the host do not let through is dropped.
     fn send(&mut self, key: usize, target: Target<'_>, payload: &[u8], now: Instant);
@@ -98,11 +133,50 @@ pub trait Egress {
     /// Forgets a dial, a listener or an association, and that its connection was of any interest.
     fn cancel(&mut self, key: usize);
 
+    /// Takes note of an event of one of its sockets; an egress without any has nothing to note.
+    fn ready(&mut self, _token: Token) {}
+
     /// Returns the next thing that happened.
     fn next(&mut self, now: Instant) -> Option<Event<Self::Stream>>;
 
     /// Returns when `next` has to be called next, if nothing comes before.
     fn poll_at(&self) -> Option<Instant>;
+}
+
+impl<E: Egress + ?Sized> Egress for Box<E> {
+    type Stream = E::Stream;
+
+    fn dial(&mut self, key: usize, user: &str, target: Target<'_>, now: Instant) {
+        (**self).dial(key, user, target, now);
+    }
+
+    fn bind(&mut self, key: usize, user: &str, peer: Target<'_>, now: Instant) {
+        (**self).bind(key, user, peer, now);
+    }
+
+    fn associate(&mut self, key: usize, user: &str, now: Instant) {
+        (**self).associate(key, user, now);
+    }
+
+    fn send(&mut self, key: usize, target: Target<'_>, payload: &[u8], now: Instant) {
+        (**self).send(key, target, payload, now);
+    }
+
+    fn cancel(&mut self, key: usize) {
+        (**self).cancel(key);
+    }
+
+    fn ready(&mut self, token: Token) {
+        (**self).ready(token);
+    }
+
+    fn next(&mut self, now: Instant) -> Option<Event<Self::Stream>> {
+        (**self).next(now)
+    }
+
+    fn poll_at(&self) -> Option<Instant> {
+        (**self).poll_at()
+    }
 }
 
 /// Says in the protocol's words why a socket failed (RFC 1928 §6).

@@ -70,9 +70,9 @@ impl Rule {
         Ok(Self { allows, user, what: what.parse()?, ports, text: text.to_owned() })
     }
 
-    fn fits(&self, asked: &Asked, at: SocketAddr) -> bool {
+    fn fits(&self, asked: &Asked, ip: Option<IpAddr>, port: u16) -> bool {
         let user = self.user.as_ref().is_none_or(|user| *user == asked.user);
-        user && self.ports.contains(&at.port()) && self.what.fits(asked.name.as_deref(), at.ip())
+        user && self.ports.contains(&port) && self.what.fits(asked.name.as_deref(), ip)
     }
 }
 
@@ -128,12 +128,12 @@ impl FromStr for What {
 }
 
 impl What {
-    fn fits(&self, name: Option<&str>, ip: IpAddr) -> bool {
+    fn fits(&self, name: Option<&str>, ip: Option<IpAddr>) -> bool {
         match self {
             Self::Any => true,
-            Self::Loopback => ip.is_loopback(),
-            Self::LinkLocal => is_link_local(ip),
-            Self::Net(net, prefix) => is_within(ip, *net, *prefix),
+            Self::Loopback => ip.is_some_and(|ip| ip.is_loopback()),
+            Self::LinkLocal => ip.is_some_and(is_link_local),
+            Self::Net(net, prefix) => ip.is_some_and(|ip| is_within(ip, *net, *prefix)),
             Self::Name(pattern) => name.is_some_and(|name| {
                 let name = name.trim_end_matches('.').to_ascii_lowercase();
                 if pattern.starts_with('.') { name.ends_with(pattern) } else { name == *pattern }
@@ -198,6 +198,25 @@ impl Policy {
         }
     }
 
+    /// Lets a name through that somebody else resolves, unless a rule about users, names or ports refuses it; rules
+    /// about addresses do not fit what has none.
+    ///
+    /// # Errors
+    /// [`Failure`] with what the client is told and what decided.
+    pub fn judge_name(&self, asked: &Asked, port: u16) -> Result<(), Failure> {
+        let name = asked.name.as_deref().unwrap_or_default();
+        let refused = |refusal, because: &str| Failure { refusal, text: format!("{name}:{port} {because}") };
+        if port == 0 {
+            return Err(refused(Refusal::General, "port 0 cannot be reached"));
+        }
+        match self.rules.iter().find(|rule| rule.fits(asked, None, port)) {
+            Some(rule) if !rule.allows => {
+                Err(refused(Refusal::NotAllowed, &format!("the rule `{rule}` decides")))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// Judges an address and says what decided.
     pub fn explain(&self, asked: &Asked, at: SocketAddr) -> Verdict {
         let at = SocketAddr::new(at.ip().to_canonical(), at.port());
@@ -212,7 +231,7 @@ impl Policy {
         if self.own.contains(&at.ip()) {
             return refused("is the proxy's own address");
         }
-        if let Some(rule) = self.rules.iter().find(|rule| rule.fits(asked, at)) {
+        if let Some(rule) = self.rules.iter().find(|rule| rule.fits(asked, Some(at.ip()), at.port())) {
             let refusal = (!rule.allows).then_some(Refusal::NotAllowed);
             return Verdict { at, refusal, because: format!("the rule `{rule}` decides") };
         }

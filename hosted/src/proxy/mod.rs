@@ -18,7 +18,7 @@ mod session;
 
 pub use report::{End, Report};
 
-use crate::egress::{Egress, Event};
+use crate::egress::{Egress, Event, Failure};
 use crate::engine::{Datagram, Engine, FlowId, Timers};
 use association::Association;
 use core::net::SocketAddr;
@@ -181,9 +181,25 @@ impl<E: Egress> Proxy<E> {
                     continue;
                 }
                 Event::Ready { key } => key,
-                Event::Accepted { key, accepted } => {
+                Event::Bound { key, outcome } => {
                     if let Some(session) = self.sessions.get_mut(key) {
-                        session.accepted(accepted);
+                        session.bound(now, engine.recorder(), outcome);
+                    }
+                    key
+                }
+                Event::Accepted { key, outcome } => {
+                    if let Some(session) = self.sessions.get_mut(key) {
+                        session.accepted(outcome);
+                    }
+                    key
+                }
+                Event::Associated { key, outcome } => {
+                    self.associated(now, engine, key, outcome);
+                    key
+                }
+                Event::Lost { key } => {
+                    if let Some(session) = self.sessions.get_mut(key) {
+                        session.cut(engine, End::Lost);
                     }
                     key
                 }
@@ -206,6 +222,26 @@ impl<E: Egress> Proxy<E> {
             }
             self.serve(now, engine, key);
         }
+    }
+
+    /// Opens a port for the datagrams of a client, now that the egress is ready for them or has refused them.
+    fn associated<S: Sink>(
+        &mut self,
+        now: Instant,
+        engine: &mut Engine<S>,
+        key: usize,
+        outcome: Result<(), Failure>,
+    ) {
+        let Some(session) = self.sessions.get_mut(key).filter(|session| session.is_dialing()) else { return };
+        let opened = outcome.and_then(|()| {
+            let (local, client) = engine.ends(session.flow).ok_or_else(no_port)?;
+            let at = engine.open_port(local.ip()).ok_or_else(no_port)?;
+            Ok(Association::new(at, client, session.target().map_or(0, |target| target.port)))
+        });
+        if let Ok(association) = &opened {
+            self.by_port.insert(association.at, key);
+        }
+        session.associated(now, engine.recorder(), opened);
     }
 
     /// Passes a client's datagram on to its target.
@@ -251,19 +287,11 @@ impl<E: Egress> Proxy<E> {
                     Some(target) => self.egress.dial(key, session.user(), target, now),
                     None => session.refuse(Refusal::General),
                 },
-                Next::Bind(peer) => session.bound(self.egress.bind(key, peer)),
-                Next::Associate(port) => {
-                    let ends = engine.ends(session.flow);
-                    let at = ends.and_then(|(local, _)| engine.open_port(local.ip()));
-                    match (ends, at) {
-                        (Some((_, client)), Some(at)) => {
-                            self.egress.associate(key, session.user());
-                            self.by_port.insert(at, key);
-                            session.associated(Association::new(at, client, port));
-                        }
-                        (Some(_) | None, _) => session.refuse(Refusal::General),
-                    }
-                }
+                Next::Bind => match session.target() {
+                    Some(target) => self.egress.bind(key, session.user(), target, now),
+                    None => session.refuse(Refusal::General),
+                },
+                Next::Associate => self.egress.associate(key, session.user(), now),
                 Next::Over => {
                     let mut session = self.sessions.remove(key);
                     self.egress.cancel(key);
@@ -281,4 +309,8 @@ impl<E: Egress> Proxy<E> {
         let at = session.due_at(&self.config.deadlines);
         session.timer = self.timers.set(key, at, session.timer);
     }
+}
+
+fn no_port() -> Failure {
+    Failure { refusal: Refusal::General, text: "the stack has no port left for datagrams".to_owned() }
 }

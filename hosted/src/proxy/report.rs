@@ -18,6 +18,8 @@ pub enum End {
     Failed(socks::Error),
     /// The client went away before anything was carried.
     Left,
+    /// The way out for its datagrams ended.
+    Lost,
     /// A deadline passed.
     Expired(Reason),
     /// The program was told to stop.
@@ -32,6 +34,7 @@ impl fmt::Display for End {
             Self::Broken(Side::B, how) => write!(f, "target: {how}"),
             Self::Failed(error) => write!(f, "failed: {error}"),
             Self::Left => f.write_str("the client left"),
+            Self::Lost => f.write_str("the way out for its datagrams ended"),
             Self::Expired(reason) => write!(f, "expired: {reason}"),
             Self::Stopped => f.write_str("stopped"),
         }

@@ -4,7 +4,7 @@ use super::association::Association;
 use super::{Config, Deadlines, End, Report};
 use crate::egress::{Dialed, Failure};
 use crate::engine::{Engine, FlowId};
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 use sockhop::machine::Machine;
 use sockhop::relay::{Relay, Ring, State, Stream};
 use sockhop::socks::AnyServer;
@@ -12,7 +12,7 @@ use sockhop::socks5::{Command, Event, Login, Refusal};
 use sockhop::stack::Socket;
 use sockhop::time::{Instant, Reason};
 use sockhop::trace::{Recorder, Sink, Traced};
-use sockhop::wire::{Host, Target};
+use sockhop::wire::Target;
 
 /// What the proxy is to do for a session.
 pub(super) enum Next {
@@ -21,9 +21,9 @@ pub(super) enum Next {
     /// Dial the session's target.
     Dial,
     /// Listen for the session's target.
-    Bind(IpAddr),
-    /// Open an association for the session's client, who named this port of his.
-    Associate(u16),
+    Bind,
+    /// Open an association for the session's client.
+    Associate,
     /// Forget the session.
     Over,
 }
@@ -70,7 +70,7 @@ pub(super) struct Session<T> {
     /// The counterpart, once dialed, until the reply is sent.
     dialed: Option<T>,
     /// The peer of a BIND, until the client is told of it.
-    accepted: Option<Dialed<T>>,
+    accepted: Option<Result<Dialed<T>, Failure>>,
     relay: Relay,
     began: Instant,
     /// What is being waited for, and since when.
@@ -137,45 +137,69 @@ impl<T: Stream> Session<T> {
         recorder: &mut Recorder<S>,
         outcome: Result<Dialed<T>, Failure>,
     ) {
-        if !matches!(self.stage, Stage::Dialing) {
+        if !self.is_dialing() {
             return;
         }
-        enter(&mut self.stage, Stage::Talking);
-        let answer = match outcome {
-            Ok(dialed) => {
-                self.dialed = Some(dialed.stream);
-                Ok(dialed.bound)
-            }
-            Err(failure) => {
-                self.detail = failure.text;
-                Err(failure.refusal)
-            }
-        };
-        let mut machine = Traced::new(&mut self.machine, recorder, self.flow.serial(), now);
-        machine.step(|machine| machine.answer(answer));
+        let bound = outcome.map(|dialed| {
+            self.dialed = Some(dialed.stream);
+            dialed.bound
+        });
+        self.answered(now, recorder, bound);
     }
 
     /// Takes the address that is listened at, or why none is.
-    pub(super) fn bound(&mut self, outcome: Result<SocketAddr, Failure>) {
-        match outcome {
-            Ok(at) => self.machine.answer(Ok(at)),
-            Err(failure) => {
-                self.machine.answer(Err(failure.refusal));
-                self.detail = failure.text;
-            }
+    pub(super) fn bound<S: Sink>(
+        &mut self,
+        now: Instant,
+        recorder: &mut Recorder<S>,
+        outcome: Result<SocketAddr, Failure>,
+    ) {
+        if self.is_dialing() {
+            self.answered(now, recorder, outcome);
         }
     }
 
     /// Takes the connection of the peer that was awaited; the client is told once it knows where that was.
-    pub(super) fn accepted(&mut self, accepted: Dialed<T>) {
-        self.accepted = Some(accepted);
+    pub(super) fn accepted(&mut self, outcome: Result<Dialed<T>, Failure>) {
+        self.accepted = Some(outcome);
     }
 
-    /// Takes the association that the request asked for.
-    pub(super) fn associated(&mut self, association: Association) {
-        self.machine.answer(Ok(association.at));
-        self.target = format!("udp at {}", association.at);
-        enter(&mut self.stage, Stage::Associated(association));
+    /// Takes the association that the request asked for, or why there is none.
+    pub(super) fn associated<S: Sink>(
+        &mut self,
+        now: Instant,
+        recorder: &mut Recorder<S>,
+        outcome: Result<Association, Failure>,
+    ) {
+        match outcome {
+            Ok(association) => {
+                self.target = format!("udp at {}", association.at);
+                self.answered(now, recorder, Ok(association.at));
+                enter(&mut self.stage, Stage::Associated(association));
+            }
+            Err(failure) => self.answered(now, recorder, Err(failure)),
+        }
+    }
+
+    /// Returns whether the egress owes an answer.
+    pub(super) const fn is_dialing(&self) -> bool {
+        matches!(self.stage, Stage::Dialing)
+    }
+
+    /// Tells the machine what the egress has answered.
+    fn answered<S: Sink>(
+        &mut self,
+        now: Instant,
+        recorder: &mut Recorder<S>,
+        outcome: Result<SocketAddr, Failure>,
+    ) {
+        enter(&mut self.stage, Stage::Talking);
+        let answer = outcome.map_err(|failure| {
+            self.detail = failure.text;
+            failure.refusal
+        });
+        let mut machine = Traced::new(&mut self.machine, recorder, self.flow.serial(), now);
+        machine.step(|machine| machine.answer(answer));
     }
 
     /// Returns the association, if that is what the session is.
@@ -218,7 +242,7 @@ impl<T: Stream> Session<T> {
         }
     }
 
-    /// Answers a request that cannot be dialed.
+    /// Answers a request that cannot be passed on.
     pub(super) fn refuse(&mut self, refusal: Refusal) {
         enter(&mut self.stage, Stage::Talking);
         self.machine.answer(Err(refusal));
@@ -226,7 +250,7 @@ impl<T: Stream> Session<T> {
 
     /// Ends the session because its deadline has passed; returns whether a dial of its is to be cancelled.
     pub(super) fn expire<S: Sink>(&mut self, engine: &mut Engine<S>) -> bool {
-        let dialing = matches!(self.stage, Stage::Dialing);
+        let dialing = self.is_dialing();
         let reason = self.clock.map_or(Reason::Idle, |(reason, _)| reason);
         match self.stage {
             Stage::Relaying(_) | Stage::Associated(_) => self.cut(engine, End::Expired(reason)),
@@ -300,28 +324,27 @@ impl<T: Stream> Session<T> {
                     if let Some(user) = claims {
                         self.user = user.escape_ascii().to_string();
                     }
-                    match request.command {
-                        Command::Connect => {
-                            enter(&mut self.stage, Stage::Dialing);
-                            return Next::Dial;
-                        }
-                        Command::Associate => return Next::Associate(request.target.port),
-                        Command::Bind => match request.target.host {
-                            Host::Ip(peer) => return Next::Bind(peer),
-                            // Whoever may connect has to be known when he does.
-                            Host::Name(_) => {
-                                machine.step(|machine| {
-                                    machine.answer(Err(Refusal::AddressTypeNotSupported));
-                                });
-                            }
-                        },
-                    }
+                    enter(&mut self.stage, Stage::Dialing);
+                    return match request.command {
+                        Command::Connect => Next::Dial,
+                        Command::Bind => Next::Bind,
+                        Command::Associate => Next::Associate,
+                    };
                 }
                 Ok(Event::Accept) => {
-                    let Some(accepted) = self.accepted.take() else { return Next::Wait };
-                    self.target = format!("{} by BIND", accepted.bound);
-                    self.dialed = Some(accepted.stream);
-                    machine.step(|machine| machine.accept(Ok(accepted.bound)));
+                    let Some(outcome) = self.accepted.take() else { return Next::Wait };
+                    let accepted = match outcome {
+                        Ok(accepted) => {
+                            self.target = format!("{} by BIND", accepted.bound);
+                            self.dialed = Some(accepted.stream);
+                            Ok(accepted.bound)
+                        }
+                        Err(failure) => {
+                            self.detail = failure.text;
+                            Err(failure.refusal)
+                        }
+                    };
+                    machine.step(|machine| machine.accept(accepted));
                 }
                 Ok(Event::Relay) => {
                     let Some(stream) = self.dialed.take() else { return Next::Wait };
