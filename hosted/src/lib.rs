@@ -2,9 +2,11 @@
 
 pub mod egress;
 pub mod engine;
+pub mod front;
 pub mod lab;
 pub mod ladder;
 pub mod link;
+pub mod listening;
 pub mod os;
 pub mod proxy;
 pub mod resolve;

@@ -9,12 +9,11 @@
 //! 4. lets the proxy take what its egress has, and its deadlines;
 //! 5. flushes the engine onto the TUN.
 
-use crate::egress::host::{Host, Socket};
-use crate::egress::{Chain, Egress, Policy, Upstream};
+use crate::egress::host::Socket;
+use crate::egress::{self, Egress, Policy, Upstream};
 use crate::engine::{self, Counters, Engine, Event, Load};
 use crate::os::Signals;
 use crate::proxy::{self, Proxy, Report};
-use crate::resolve::Resolver;
 use crate::tun::Tun;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -83,12 +82,8 @@ impl<S: Sink> Runtime<S> {
         let registry = poll.registry();
         registry.register(&mut SourceFd(&tun.as_raw_fd()), TUN, Interest::READABLE)?;
         registry.register(&mut SourceFd(&signals.as_raw_fd()), SIGNAL, Interest::READABLE)?;
-        let resolver = Resolver::new(Arc::new(Waker::new(registry, WAKER)?));
-        let own = registry.try_clone()?;
-        let egress: Box<dyn Egress<Stream = Socket>> = match upstream {
-            None => Box::new(Host::new(own, SOCKETS, policy, resolver)),
-            Some(upstream) => Box::new(Chain::new(own, SOCKETS, policy, resolver, upstream)),
-        };
+        let waker = Arc::new(Waker::new(registry, WAKER)?);
+        let egress = egress::through(registry.try_clone()?, SOCKETS, policy, waker, upstream);
         for listener in listeners {
             engine.listen(*listener, SOCKS);
         }

@@ -308,7 +308,7 @@ fn host(names: &Arc<Names>) -> (Poll, Host) {
     let resolver = Resolver::with(waker, move |name, _| names.look_up(name));
     let registry = poll.registry().try_clone().expect("the host has descriptors");
     let rules = vec![Rule::new("loopback", true).expect("a rule")];
-    (poll, Host::new(registry, 1, Policy { own: vec![], rules }, resolver))
+    (poll, Host::new(registry, 1, Policy { rules, ..Policy::default() }, resolver))
 }
 
 /// Waits for the kernel or the resolver; passes events of sockets on, and returns whether the resolver spoke.

@@ -24,13 +24,14 @@ const EXAMPLES: &str = "Examples:
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run a SOCKS5 proxy on the stack behind a TUN device
+    /// Run a SOCKS5 proxy, on the stack behind a TUN device or at a socket of this host
     #[command(after_help = "Examples:
   sudo tun-demo socks5                                    on 198.18.0.2:1080
   sudo tun-demo socks5 --ladder                           and print every segment
   sudo tun-demo socks5 --user ann:secret                  and ask for a password
   sudo tun-demo socks5 --addr 10.9.9.2/30 --addr6 none    and other addresses
   sudo tun-demo socks5 --deny 10.0.0.0/8 --allow loopback and other rules
+  tun-demo socks5 --listen 127.0.0.1:1080                 without a TUN and without root
   sudo tun-demo socks5 --egress socks5://127.0.0.1:9050   and out through another server")]
     Socks5(Socks5),
     /// Play a scenario between two stacks on a simulated link, and draw it
@@ -73,6 +74,14 @@ pub(crate) enum Command {
 
 #[derive(Args, Debug)]
 pub(crate) struct Socks5 {
+    /// Serve at an address of this host, without a TUN and without root; can be given several times
+    #[arg(long, value_name = "ADDR:PORT", conflicts_with_all = ["tun", "addr", "addr6", "port", "mtu", "ladder"])]
+    pub(crate) listen: Vec<SocketAddr>,
+
+    /// Clients that are served at once, with --listen
+    #[arg(long, hide_short_help = true, value_name = "N", requires = "listen", default_value_t = 4_096)]
+    pub(crate) most: usize,
+
     /// Name of the TUN device [default: chosen by the kernel]
     #[arg(long, value_name = "NAME")]
     pub(crate) tun: Option<String>,

@@ -1,12 +1,13 @@
-//! `tun-demo socks5`: the proxy on the stack behind a TUN device.
+//! `tun-demo socks5`: the proxy on the stack behind a TUN device, or at a socket of this host.
 
 use crate::args::{Net6, Socks5, host_of};
-use crate::exit::{FAILED, Failure, USAGE};
+use crate::exit::{ADDRESS, FAILED, Failure, PRIVILEGE, USAGE};
 use crate::printer::{Page, Printer};
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 use sockhop_hosted::egress::Policy;
 use sockhop_hosted::engine::{self, Engine};
 use sockhop_hosted::ladder::Style;
+use sockhop_hosted::listening::Listening;
 use sockhop_hosted::os;
 use sockhop_hosted::proxy::{self, Deadlines};
 use sockhop_hosted::runtime::{Runtime, Summary};
@@ -15,6 +16,9 @@ use std::io::Write;
 
 /// Serves until Ctrl-C.
 pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
+    if !options.listen.is_empty() {
+        return listen(options);
+    }
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| Failure::new(FAILED, format!("no randomness: {error}")))?;
     let word = |at: usize| seed[at..at + 8].iter().fold(0_u64, |word, octet| word << 8 | u64::from(*octet));
@@ -27,15 +31,10 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
     let config = engine::Config::new(stack.clone(), options.mtu.into(), [word(0), word(8)]);
     let engine = Engine::new(config, options.ladder.then(Page::default));
     let listeners: Vec<SocketAddr> = stack.iter().map(|(ip, _)| SocketAddr::new(*ip, options.port)).collect();
-    let deadlines = Deadlines {
-        handshake: options.handshake_timeout,
-        connect: options.connect_timeout,
-        ..Deadlines::default()
-    };
-    let proxy = proxy::Config { users: options.users.clone(), deadlines };
     let own = stack.iter().map(|(ip, _)| *ip).collect();
-    let policy = Policy { own, rules: options.rules.in_order() };
-    let runtime = Runtime::new(tun, engine, &listeners, proxy, policy, options.egress.upstream())?;
+    let policy = Policy { own, rules: options.rules.in_order(), ..Policy::default() };
+    let runtime =
+        Runtime::new(tun, engine, &listeners, proxy_of(options), policy, options.egress.upstream())?;
     greet(options, &name, &listeners, &mut std::io::stdout().lock())?;
     let printer = Printer::start(Style { colour: crate::colour(), whole: true });
     let mut reports = Page::default();
@@ -49,6 +48,92 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
     })?;
     printer.finish(reports)?;
     sum_up(&summary, &name, &mut std::io::stdout().lock())
+}
+
+/// Serves at sockets of this host until Ctrl-C.
+fn listen(options: &Socks5) -> Result<(), Failure> {
+    let policy = Policy { rules: options.rules.in_order(), ..Policy::default() };
+    let upstream = options.egress.upstream();
+    let listening = Listening::new(&options.listen, options.most, proxy_of(options), policy, upstream)
+        .map_err(|error| cannot_listen(&error))?;
+    let at = listening.listens_at()?;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "tun-demo {} without a TUN", env!("CARGO_PKG_VERSION"))?;
+    for at in &at {
+        writeln!(out, "  SOCKS5 at {at}")?;
+    }
+    if options.users.is_empty()
+        && let Some(open) = at.iter().find(|at| !at.ip().is_loopback())
+    {
+        writeln!(out, "  whoever reaches {open} can use it: --user NAME:PASS asks for a password")?;
+    }
+    say_ways(options, at.first().copied(), &mut out)?;
+    writeln!(out, "  Ctrl-C closes the connections; a second one does so at once")?;
+    out.flush()?;
+    drop(out);
+    let printer = Printer::start(Style { colour: crate::colour(), whole: true });
+    let mut page = Page::default();
+    let summary = listening.run(|report| {
+        if let Some(report) = report {
+            page.say(report.to_string());
+        }
+        printer.offer(&mut page);
+    })?;
+    printer.finish(page)?;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "\nstopped after {:.1} s", summary.lasted.as_secs_f64())?;
+    let counters = summary.counters;
+    writeln!(
+        out,
+        "  {} connections accepted, {} turned away by --most",
+        counters.accepted, counters.refused
+    )?;
+    writeln!(out, "  {} B up, {} B down", summary.octets.0, summary.octets.1)?;
+    writeln!(out, "  left over: {} connections", summary.load.flows)?;
+    Ok(out.flush()?)
+}
+
+/// Says what is in the way of a listener and what to do about it.
+fn cannot_listen(error: &std::io::Error) -> Failure {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            Failure::new(ADDRESS, format!("{error}: another program listens there; choose another port"))
+        }
+        std::io::ErrorKind::AddrNotAvailable => {
+            Failure::new(ADDRESS, format!("{error}: no address of this host; `ip addr` lists them"))
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            Failure::new(PRIVILEGE, format!("{error}: ports below 1024 are root's; choose a higher one"))
+        }
+        _ => Failure::new(FAILED, error.to_string()),
+    }
+}
+
+fn proxy_of(options: &Socks5) -> proxy::Config {
+    let deadlines = Deadlines {
+        handshake: options.handshake_timeout,
+        connect: options.connect_timeout,
+        ..Deadlines::default()
+    };
+    proxy::Config { users: options.users.clone(), deadlines }
+}
+
+/// Says who may use it, which way it goes out, and how to try it.
+fn say_ways(options: &Socks5, at: Option<SocketAddr>, out: &mut impl Write) -> std::io::Result<()> {
+    if let Some(upstream) = options.egress.upstream() {
+        writeln!(out, "  goes out through {upstream}")?;
+    }
+    let login = match options.users.first() {
+        Some((user, _)) => {
+            writeln!(out, "  asks for a user name and password ({} known)", options.users.len())?;
+            format!("--proxy-user {user}:PASSWORD ")
+        }
+        None => String::new(),
+    };
+    match at {
+        Some(at) => writeln!(out, "  try it:  curl {login}--socks5-hostname {at} https://example.org/"),
+        None => Ok(()),
+    }
 }
 
 /// Returns the stack's addresses.
@@ -77,18 +162,8 @@ fn greet(
     for listener in listeners {
         writeln!(out, "  SOCKS5 at {listener}")?;
     }
-    if let Some(upstream) = options.egress.upstream() {
-        writeln!(out, "  goes out through {upstream}")?;
-    }
-    let login = match options.users.first() {
-        Some((user, _)) => {
-            writeln!(out, "  asks for a user name and password ({} known)", options.users.len())?;
-            format!("--proxy-user {user}:PASSWORD ")
-        }
-        None => String::new(),
-    };
     let at = SocketAddr::new(options.addr.0.into(), options.port);
-    writeln!(out, "  try it:  curl {login}--socks5-hostname {at} https://example.org/")?;
+    say_ways(options, Some(at), out)?;
     writeln!(out, "  Ctrl-C closes the connections and removes {name}; a second one does so at once")?;
     out.flush()
 }

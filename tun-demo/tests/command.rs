@@ -1,6 +1,7 @@
 //! What the command does with what people type.
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tun-demo");
@@ -204,4 +205,35 @@ fn possible(test: &str, tools: &[&str]) -> bool {
     assert!(std::env::var_os("SOCKHOP_NO_SKIP").is_none(), "{line}");
     let _ = writeln!(std::io::stderr(), "{line}");
     false
+}
+
+#[test]
+fn a_listener_serves_without_root_and_a_taken_port_is_named() {
+    let origin = TcpListener::bind("127.0.0.1:0").expect("loopback has a port");
+    let port = origin.local_addr().expect("it is bound").port();
+    let mut child = Command::new(PROGRAM)
+        .args(["socks5", "--listen", "127.0.0.1:0", "--allow", "loopback"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines().map_while(Result::ok);
+    let line = lines.find(|line| line.contains("SOCKS5 at")).expect("it says where it listens");
+    let at = line.split_whitespace().last().expect("an address").to_owned();
+    let mut client = TcpStream::connect(&at).expect("it listens");
+    // What follows the request in the same segment is the target's.
+    let request = [&[5, 1, 0, 5, 1, 0, 1, 127, 0, 0, 1][..], &port.to_be_bytes(), b"early"].concat();
+    client.write_all(&request).expect("it reads");
+    let (mut target, _) = origin.accept().expect("it is dialed");
+    let mut heard = [0; 5];
+    target.read_exact(&mut heard).expect("it is passed on");
+    target.write_all(b"late").expect("it is read");
+    drop(target);
+    let mut said = Vec::new();
+    client.read_to_end(&mut said).expect("the end is passed on");
+    assert_eq!((&heard, &said[..4], &said[said.len() - 4..]), (b"early", &[5, 0, 5, 0][..], &b"late"[..]));
+    let second = run(&["socks5", "--listen", &at]);
+    assert_eq!(second.status.code(), Some(5));
+    assert!(err(&second).contains(&at) && err(&second).contains("choose another port"), "{}", err(&second));
+    child.kill().expect("it runs");
+    child.wait().expect("it has ended");
 }

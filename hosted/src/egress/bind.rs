@@ -92,7 +92,7 @@ impl Listeners {
 }
 
 /// Returns this host's address on the way to a peer; one that anybody may use if the peer is anybody.
-fn facing(peer: IpAddr) -> std::io::Result<IpAddr> {
+pub(super) fn facing(peer: IpAddr) -> std::io::Result<IpAddr> {
     let (any, towards) = match peer {
         IpAddr::V4(ip) if ip.is_unspecified() => {
             (IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)))

@@ -136,7 +136,7 @@ impl Chain {
     ) -> Self {
         // The rules are about the targets; the server itself may be anywhere but here.
         let any = Rule::new("any", true).into_iter().collect();
-        let way = Policy { own: policy.own.clone(), rules: any };
+        let way = Policy { rules: any, ..policy.clone() };
         let host = Host::new(registry, first_token, way, resolver);
         Self { host, upstream, policy, talks: HashMap::new(), events: VecDeque::new() }
     }

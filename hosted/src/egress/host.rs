@@ -86,7 +86,7 @@ impl Stream for Socket {
     }
 }
 
-fn retried(mut call: impl FnMut() -> io::Result<usize>) -> nb::Result<usize, Broken> {
+pub(crate) fn retried(mut call: impl FnMut() -> io::Result<usize>) -> nb::Result<usize, Broken> {
     loop {
         match call() {
             Ok(count) => return Ok(count),

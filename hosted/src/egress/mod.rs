@@ -10,14 +10,16 @@ mod udp;
 pub use chain::{Chain, Upstream};
 pub use policy::{Asked, Policy, Rule, Verdict};
 
+use crate::resolve::Resolver;
 use core::fmt;
 use core::net::SocketAddr;
-use mio::Token;
+use mio::{Registry, Token, Waker};
 use rustix::io::Errno;
 use sockhop::relay::Stream;
 use sockhop::socks5::Refusal;
 use sockhop::time::Instant;
 use sockhop::wire::Target;
+use std::sync::Arc;
 
 /// A connection to a target.
 #[derive(Debug)]
@@ -141,6 +143,21 @@ pub trait Egress: fmt::Debug {
 
     /// Returns when `next` has to be called next, if nothing comes before.
     fn poll_at(&self) -> Option<Instant>;
+}
+
+/// Returns the way out through this host's sockets, or through another server, with tokens from `first_token` upwards.
+pub(crate) fn through(
+    registry: Registry,
+    first_token: usize,
+    policy: Policy,
+    waker: Arc<Waker>,
+    upstream: Option<Upstream>,
+) -> Box<dyn Egress<Stream = host::Socket>> {
+    let resolver = Resolver::new(waker);
+    match upstream {
+        None => Box::new(host::Host::new(registry, first_token, policy, resolver)),
+        Some(upstream) => Box::new(Chain::new(registry, first_token, policy, resolver, upstream)),
+    }
 }
 
 impl<E: Egress + ?Sized> Egress for Box<E> {

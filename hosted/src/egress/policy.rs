@@ -181,6 +181,8 @@ impl fmt::Display for Verdict {
 pub struct Policy {
     /// The proxy's own addresses: a connection to them would come back.
     pub own: Vec<IpAddr>,
+    /// Where the proxy listens on this host: a connection there would come back as well.
+    pub listening: Vec<SocketAddr>,
     /// The owner's rules, in their order.
     pub rules: Vec<Rule>,
 }
@@ -231,6 +233,9 @@ impl Policy {
         if self.own.contains(&at.ip()) {
             return refused("is the proxy's own address");
         }
+        if self.listening.iter().any(|own| is_the_same(*own, at)) {
+            return refused("is where the proxy itself listens");
+        }
         if let Some(rule) = self.rules.iter().find(|rule| rule.fits(asked, Some(at.ip()), at.port())) {
             let refusal = (!rule.allows).then_some(Refusal::NotAllowed);
             return Verdict { at, refusal, because: format!("the rule `{rule}` decides") };
@@ -240,6 +245,14 @@ impl Policy {
             None => Verdict { at, refusal: None, because: "nothing refuses it".to_owned() },
         }
     }
+}
+
+/// Returns whether a connection to `at` would come to a listener.
+fn is_the_same(listener: SocketAddr, at: SocketAddr) -> bool {
+    // The host's way to an address of its own begins at that address.
+    let is_own = |ip: IpAddr| ip.is_loopback() || super::bind::facing(ip).is_ok_and(|local| local == ip);
+    let ip = listener.ip().to_canonical();
+    listener.port() == at.port() && (ip == at.ip() || ip.is_unspecified() && is_own(at.ip()))
 }
 
 /// Returns why an address is refused that no rule is about, if it is.
@@ -270,7 +283,7 @@ mod tests {
 
     fn policy(rules: &[(&str, bool)]) -> Policy {
         let rules = rules.iter().map(|(text, allows)| Rule::new(text, *allows).unwrap()).collect();
-        Policy { own: vec!["198.18.0.2".parse().unwrap()], rules }
+        Policy { own: vec!["198.18.0.2".parse().unwrap()], rules, ..Policy::default() }
     }
 
     fn judge(policy: &Policy, user: &str, name: Option<&str>, at: &str) -> Option<u8> {

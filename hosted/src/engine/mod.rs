@@ -133,6 +133,14 @@ pub struct FlowId {
 }
 
 impl FlowId {
+    pub(crate) const fn new(slot: usize, serial: u32) -> Self {
+        Self { slot, serial }
+    }
+
+    pub(crate) const fn slot(self) -> usize {
+        self.slot
+    }
+
     /// Returns the connection's number in traces.
     pub const fn serial(self) -> u32 {
         self.serial

@@ -1,9 +1,9 @@
 //! The client's side of a UDP association (RFC 1928 §7).
 
-use crate::engine::{Datagram, Engine};
+use crate::engine::Datagram;
+use crate::front::Front;
 use core::net::SocketAddr;
 use sockhop::socks5::udp::{self, HEADER};
-use sockhop::trace::Sink;
 
 /// An association's port on the stack, and who may use it.
 #[derive(Debug)]
@@ -38,16 +38,11 @@ impl Association {
     }
 
     /// Gives a datagram from `source` to the client, with the header that names it.
-    pub(super) fn give<S: Sink>(
-        &mut self,
-        engine: &mut Engine<S>,
-        source: SocketAddr,
-        payload: &[u8],
-    ) -> bool {
+    pub(super) fn give<F: Front>(&mut self, front: &mut F, source: SocketAddr, payload: &[u8]) -> bool {
         let mut whole = vec![0; HEADER + payload.len()];
         whole[HEADER..].copy_from_slice(payload);
         let Some(begin) = udp::prepend(&mut whole, HEADER, source) else { return false };
-        let sent = self.client.port() != 0 && engine.send_datagram(self.at, self.client, &whole[begin..]);
+        let sent = self.client.port() != 0 && front.send_datagram(self.at, self.client, &whole[begin..]);
         if sent {
             self.octets.1 += payload.len() as u64;
         }

@@ -1,6 +1,6 @@
 //! SOCKS sessions: a machine for the conversation, a dial, a relay, and a deadline for each.
 //!
-//! A session belongs to a connection of the engine's. It is served whenever that connection or its counterpart
+//! A session belongs to a connection of the front's. It is served whenever that connection or its counterpart
 //! behind the egress may have changed, or its deadline has passed.
 //!
 //! ```text
@@ -19,7 +19,8 @@ mod session;
 pub use report::{End, Report};
 
 use crate::egress::{Egress, Event, Failure};
-use crate::engine::{Datagram, Engine, FlowId, Timers};
+use crate::engine::{Datagram, FlowId, Timers};
+use crate::front::Front;
 use association::Association;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -27,7 +28,6 @@ use session::{Next, Session};
 use slab::Slab;
 use sockhop::socks5::{Login, Refusal};
 use sockhop::time::{Instant, Reason};
-use sockhop::trace::Sink;
 use std::collections::{HashMap, VecDeque};
 use subtle::ConstantTimeEq;
 
@@ -150,40 +150,34 @@ impl<E: Egress> Proxy<E> {
     }
 
     /// Begins a session on a connection that has been opened to the proxy.
-    pub fn opened<S: Sink>(
-        &mut self,
-        now: Instant,
-        engine: &mut Engine<S>,
-        flow: FlowId,
-        client: SocketAddr,
-    ) {
+    pub fn opened<F: Front>(&mut self, now: Instant, front: &mut F, flow: FlowId, client: SocketAddr) {
         let key = self.sessions.insert(Session::new(now, flow, client, self.config.login()));
         self.by_flow.insert(flow, key);
-        self.serve(now, engine, key);
+        self.serve(now, front, key);
     }
 
     /// Serves the session of a connection that may have changed; connections of others are ignored.
-    pub fn ready<S: Sink>(&mut self, now: Instant, engine: &mut Engine<S>, flow: FlowId) {
+    pub fn ready<F: Front>(&mut self, now: Instant, front: &mut F, flow: FlowId) {
         if let Some(key) = self.by_flow.get(&flow).copied() {
-            self.serve(now, engine, key);
+            self.serve(now, front, key);
         }
     }
 
     /// Serves the sessions that the egress has something for, and those whose deadline has passed.
-    pub fn work<S: Sink>(&mut self, now: Instant, engine: &mut Engine<S>) {
-        while let Some(datagram) = engine.next_datagram() {
+    pub fn work<F: Front>(&mut self, now: Instant, front: &mut F) {
+        while let Some(datagram) = front.next_datagram() {
             self.take(now, &datagram);
         }
         while let Some(event) = self.egress.next(now) {
             let key = match event {
                 Event::Datagram { key, from, payload } => {
-                    self.give(now, engine, key, from, &payload);
+                    self.give(now, front, key, from, &payload);
                     continue;
                 }
                 Event::Ready { key } => key,
                 Event::Bound { key, outcome } => {
                     if let Some(session) = self.sessions.get_mut(key) {
-                        session.bound(now, engine.recorder(), outcome);
+                        session.bound(now, front.recorder(), outcome);
                     }
                     key
                 }
@@ -194,54 +188,54 @@ impl<E: Egress> Proxy<E> {
                     key
                 }
                 Event::Associated { key, outcome } => {
-                    self.associated(now, engine, key, outcome);
+                    self.associated(now, front, key, outcome);
                     key
                 }
                 Event::Lost { key } => {
                     if let Some(session) = self.sessions.get_mut(key) {
-                        session.cut(engine, End::Lost);
+                        session.cut(front, End::Lost);
                     }
                     key
                 }
                 Event::Dialed { key, outcome } => {
                     if let Some(session) = self.sessions.get_mut(key) {
-                        session.dialed(now, engine.recorder(), outcome);
+                        session.dialed(now, front.recorder(), outcome);
                     }
                     key
                 }
             };
-            self.serve(now, engine, key);
+            self.serve(now, front, key);
         }
         while let Some((key, at)) = self.timers.due(now) {
             let Some(session) = self.sessions.get_mut(key).filter(|session| session.timer == Some(at)) else {
                 continue;
             };
             session.timer = None;
-            if session.is_due(now, &self.config.deadlines) && session.expire(engine) {
+            if session.is_due(now, &self.config.deadlines) && session.expire(front) {
                 self.egress.cancel(key);
             }
-            self.serve(now, engine, key);
+            self.serve(now, front, key);
         }
     }
 
     /// Opens a port for the datagrams of a client, now that the egress is ready for them or has refused them.
-    fn associated<S: Sink>(
+    fn associated<F: Front>(
         &mut self,
         now: Instant,
-        engine: &mut Engine<S>,
+        front: &mut F,
         key: usize,
         outcome: Result<(), Failure>,
     ) {
         let Some(session) = self.sessions.get_mut(key).filter(|session| session.is_dialing()) else { return };
         let opened = outcome.and_then(|()| {
-            let (local, client) = engine.ends(session.flow).ok_or_else(no_port)?;
-            let at = engine.open_port(local.ip()).ok_or_else(no_port)?;
+            let (local, client) = front.ends(session.flow).ok_or_else(no_port)?;
+            let at = front.open_port(local.ip()).ok_or_else(no_port)?;
             Ok(Association::new(at, client, session.target().map_or(0, |target| target.port)))
         });
         if let Ok(association) = &opened {
             self.by_port.insert(association.at, key);
         }
-        session.associated(now, engine.recorder(), opened);
+        session.associated(now, front.recorder(), opened);
     }
 
     /// Passes a client's datagram on to its target.
@@ -255,33 +249,26 @@ impl<E: Egress> Proxy<E> {
     }
 
     /// Passes a target's datagram on to the client.
-    fn give<S: Sink>(
-        &mut self,
-        now: Instant,
-        engine: &mut Engine<S>,
-        key: usize,
-        from: SocketAddr,
-        payload: &[u8],
-    ) {
+    fn give<F: Front>(&mut self, now: Instant, front: &mut F, key: usize, from: SocketAddr, payload: &[u8]) {
         let Some(session) = self.sessions.get_mut(key) else { return };
-        if session.association().is_some_and(|association| association.give(engine, from, payload)) {
+        if session.association().is_some_and(|association| association.give(front, from, payload)) {
             session.passed(now);
         }
     }
 
     /// Ends every session at once, as when the program is told to stop.
-    pub fn shut<S: Sink>(&mut self, now: Instant, engine: &mut Engine<S>) {
+    pub fn shut<F: Front>(&mut self, now: Instant, front: &mut F) {
         let keys: Vec<usize> = self.sessions.iter().map(|(key, _)| key).collect();
         for key in keys {
-            self.sessions[key].cut(engine, End::Stopped);
-            self.serve(now, engine, key);
+            self.sessions[key].cut(front, End::Stopped);
+            self.serve(now, front, key);
         }
     }
 
-    fn serve<S: Sink>(&mut self, now: Instant, engine: &mut Engine<S>, key: usize) {
+    fn serve<F: Front>(&mut self, now: Instant, front: &mut F, key: usize) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         loop {
-            match session.serve(now, engine, &self.config) {
+            match session.serve(now, front, &self.config) {
                 Next::Wait => break,
                 Next::Dial => match session.target() {
                     Some(target) => self.egress.dial(key, session.user(), target, now),
@@ -296,11 +283,11 @@ impl<E: Egress> Proxy<E> {
                     let mut session = self.sessions.remove(key);
                     self.egress.cancel(key);
                     if let Some(association) = session.association() {
-                        engine.close_port(association.at);
+                        front.close_port(association.at);
                         self.by_port.remove(&association.at);
                     }
                     self.by_flow.remove(&session.flow);
-                    engine.release(session.flow);
+                    front.release(session.flow);
                     self.reports.push_back(session.report(now));
                     return;
                 }

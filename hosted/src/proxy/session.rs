@@ -3,13 +3,13 @@
 use super::association::Association;
 use super::{Config, Deadlines, End, Report};
 use crate::egress::{Dialed, Failure};
-use crate::engine::{Engine, FlowId};
+use crate::engine::FlowId;
+use crate::front::Front;
 use core::net::SocketAddr;
 use sockhop::machine::Machine;
 use sockhop::relay::{Relay, Ring, State, Stream};
 use sockhop::socks::AnyServer;
 use sockhop::socks5::{Command, Event, Login, Refusal};
-use sockhop::stack::Socket;
 use sockhop::time::{Instant, Reason};
 use sockhop::trace::{Recorder, Sink, Traced};
 use sockhop::wire::Target;
@@ -102,17 +102,17 @@ impl<T: Stream> Session<T> {
     }
 
     /// Does what can be done now.
-    pub(super) fn serve<S: Sink>(&mut self, now: Instant, engine: &mut Engine<S>, config: &Config) -> Next {
+    pub(super) fn serve<F: Front>(&mut self, now: Instant, front: &mut F, config: &Config) -> Next {
         if self.end.is_some() {
             return Next::Over;
         }
         let next = match self.stage {
-            Stage::Talking => self.talk(now, engine, config),
-            Stage::Dialing => self.wait(engine),
+            Stage::Talking => self.talk(now, front, config),
+            Stage::Dialing => self.wait(front),
             Stage::Relaying(_) => Next::Wait,
-            Stage::Associated(_) => self.hold(now, engine),
+            Stage::Associated(_) => self.hold(now, front),
         };
-        let moved = self.carry(now, engine);
+        let moved = self.carry(now, front);
         self.set_clock(now, moved);
         if self.end.is_some() { Next::Over } else { next }
     }
@@ -216,8 +216,8 @@ impl<T: Stream> Session<T> {
     }
 
     /// Sees to the connection of an association: it says nothing more, and its end is the association's.
-    fn hold<S: Sink>(&mut self, now: Instant, engine: &mut Engine<S>) -> Next {
-        let Some((mut socket, recorder)) = engine.watched(self.flow) else {
+    fn hold<F: Front>(&mut self, now: Instant, front: &mut F) -> Next {
+        let Some((mut socket, recorder)) = front.watched(self.flow) else {
             self.end = Some(End::Left);
             return Next::Over;
         };
@@ -249,11 +249,11 @@ impl<T: Stream> Session<T> {
     }
 
     /// Ends the session because its deadline has passed; returns whether a dial of its is to be cancelled.
-    pub(super) fn expire<S: Sink>(&mut self, engine: &mut Engine<S>) -> bool {
+    pub(super) fn expire<F: Front>(&mut self, front: &mut F) -> bool {
         let dialing = self.is_dialing();
         let reason = self.clock.map_or(Reason::Idle, |(reason, _)| reason);
         match self.stage {
-            Stage::Relaying(_) | Stage::Associated(_) => self.cut(engine, End::Expired(reason)),
+            Stage::Relaying(_) | Stage::Associated(_) => self.cut(front, End::Expired(reason)),
             Stage::Talking | Stage::Dialing => {
                 enter(&mut self.stage, Stage::Talking);
                 self.machine.expire();
@@ -264,11 +264,11 @@ impl<T: Stream> Session<T> {
     }
 
     /// Ends the session at once, with a reset to both sides.
-    pub(super) fn cut<S: Sink>(&mut self, engine: &mut Engine<S>, end: End) {
+    pub(super) fn cut<F: Front>(&mut self, front: &mut F, end: End) {
         if let Stage::Relaying(stream) = &mut self.stage {
             stream.abort();
         }
-        if let Some(mut socket) = engine.stream(self.flow) {
+        if let Some((mut socket, _)) = front.watched(self.flow) {
             socket.abort();
         }
         self.end = Some(end);
@@ -301,8 +301,8 @@ impl<T: Stream> Session<T> {
     }
 
     /// Lets the machine and the client talk until one of them has to wait.
-    fn talk<S: Sink>(&mut self, now: Instant, engine: &mut Engine<S>, config: &Config) -> Next {
-        let Some((mut socket, recorder)) = engine.watched(self.flow) else {
+    fn talk<F: Front>(&mut self, now: Instant, front: &mut F, config: &Config) -> Next {
+        let Some((mut socket, recorder)) = front.watched(self.flow) else {
             self.end = Some(End::Left);
             return Next::Over;
         };
@@ -362,8 +362,8 @@ impl<T: Stream> Session<T> {
     }
 
     /// Notices a client that has gone while its target was being dialed.
-    fn wait<S: Sink>(&mut self, engine: &Engine<S>) -> Next {
-        if engine.state(self.flow) == sockhop::tcp::State::Closed {
+    fn wait<F: Front>(&mut self, front: &mut F) -> Next {
+        if front.is_closed(self.flow) {
             self.end = Some(End::Left);
             return Next::Over;
         }
@@ -371,9 +371,9 @@ impl<T: Stream> Session<T> {
     }
 
     /// Carries octets between the client and its target; returns whether there were any.
-    fn carry<S: Sink>(&mut self, now: Instant, engine: &mut Engine<S>) -> bool {
+    fn carry<F: Front>(&mut self, now: Instant, front: &mut F) -> bool {
         let Stage::Relaying(stream) = &mut self.stage else { return false };
-        let Some((mut socket, recorder)) = engine.watched(self.flow) else {
+        let Some((mut socket, recorder)) = front.watched(self.flow) else {
             stream.abort();
             self.end = Some(End::Left);
             return false;
@@ -409,7 +409,7 @@ impl<T: Stream> Session<T> {
 }
 
 /// Moves what the machine wants to say and hear; `Err` when the client is gone.
-fn exchange(machine: &mut impl Machine, socket: &mut Socket<'_, '_>) -> Result<bool, ()> {
+fn exchange(machine: &mut impl Machine, socket: &mut impl Ring) -> Result<bool, ()> {
     let said = match socket.with_space(|space| {
         let count = machine.drain(space);
         (count, count)

@@ -1,0 +1,96 @@
+//! The side that clients come from: connections in rings, and ports for datagrams.
+//!
+//! A session does not see where its client is. On the engine it is a flow of the stack behind the TUN; on
+//! [`HostFront`] it is a socket of this host's.
+
+mod host;
+
+pub use host::{HostFront, Lent};
+
+use crate::engine::{Datagram, Engine, FlowId};
+use core::net::{IpAddr, SocketAddr};
+use sockhop::relay::Ring;
+use sockhop::stack::Socket;
+use sockhop::tcp::State;
+use sockhop::trace::{Recorder, Sink};
+
+/// Where clients come from.
+pub trait Front {
+    /// What is told of changes of state.
+    type Sink: Sink;
+    /// A client's connection.
+    type Ring<'a>: Ring
+    where
+        Self: 'a;
+
+    /// Lends a connection, with the recorder to tell of it; `None` when it is gone.
+    fn watched(&mut self, flow: FlowId) -> Option<(Self::Ring<'_>, &mut Recorder<Self::Sink>)>;
+
+    /// Returns the recorder.
+    fn recorder(&mut self) -> &mut Recorder<Self::Sink>;
+
+    /// Returns whether a connection was reset or is gone; one whose peer has sent a FIN is not.
+    fn is_closed(&mut self, flow: FlowId) -> bool;
+
+    /// Returns our end of a connection and the client's.
+    fn ends(&self, flow: FlowId) -> Option<(SocketAddr, SocketAddr)>;
+
+    /// Gives a connection back; what was written to it is still sent.
+    fn release(&mut self, flow: FlowId);
+
+    /// Opens a UDP port of one of our addresses; `None` when none is left.
+    fn open_port(&mut self, ip: IpAddr) -> Option<SocketAddr>;
+
+    /// Closes a UDP port.
+    fn close_port(&mut self, at: SocketAddr);
+
+    /// Returns a datagram that has come to an open port.
+    fn next_datagram(&mut self) -> Option<Datagram>;
+
+    /// Sends a datagram from an open port; returns whether there was room.
+    fn send_datagram(&mut self, at: SocketAddr, to: SocketAddr, payload: &[u8]) -> bool;
+}
+
+impl<S: Sink> Front for Engine<S> {
+    type Sink = S;
+    type Ring<'a>
+        = Socket<'a, 'static>
+    where
+        Self: 'a;
+
+    fn watched(&mut self, flow: FlowId) -> Option<(Socket<'_, 'static>, &mut Recorder<S>)> {
+        self.watched(flow)
+    }
+
+    fn recorder(&mut self) -> &mut Recorder<S> {
+        self.recorder()
+    }
+
+    fn is_closed(&mut self, flow: FlowId) -> bool {
+        self.state(flow) == State::Closed
+    }
+
+    fn ends(&self, flow: FlowId) -> Option<(SocketAddr, SocketAddr)> {
+        self.ends(flow)
+    }
+
+    fn release(&mut self, flow: FlowId) {
+        self.release(flow);
+    }
+
+    fn open_port(&mut self, ip: IpAddr) -> Option<SocketAddr> {
+        self.open_port(ip)
+    }
+
+    fn close_port(&mut self, at: SocketAddr) {
+        self.close_port(at);
+    }
+
+    fn next_datagram(&mut self) -> Option<Datagram> {
+        self.next_datagram()
+    }
+
+    fn send_datagram(&mut self, at: SocketAddr, to: SocketAddr, payload: &[u8]) -> bool {
+        self.send_datagram(at, to, payload)
+    }
+}
