@@ -121,6 +121,7 @@ impl Listening {
             load: Load { flows: self.front.len(), ..Load::default() },
             lasted: self.began.elapsed(),
             octets: self.octets,
+            limited: self.proxy.limited(),
             dropped: 0,
         })
     }

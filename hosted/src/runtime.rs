@@ -47,6 +47,8 @@ pub struct Summary {
     pub lasted: Duration,
     /// Octets carried from clients to targets and back.
     pub octets: (u64, u64),
+    /// Sessions refused because their source had enough.
+    pub limited: u64,
     /// Packets that the TUN did not take.
     pub dropped: u64,
 }
@@ -185,6 +187,7 @@ impl<S: Sink> Runtime<S> {
             load: self.engine.load(),
             lasted: self.began.elapsed(),
             octets: self.octets,
+            limited: self.proxy.limited(),
             dropped: self.tun.dropped(),
         }
     }

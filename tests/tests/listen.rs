@@ -125,3 +125,28 @@ fn stalled_and_leaving_clients_leave_nothing_behind() {
     let (summary, done) = proxy.interrupt();
     assert!(done && summary.iter().any(|line| line.contains("left over: 0 connections")), "{summary:?}");
 }
+
+#[test]
+fn a_source_that_has_enough_is_told_so_and_counted() {
+    if !possible("a_source_that_has_enough_is_told_so_and_counted", &["curl"]) {
+        return;
+    }
+    let namespace = Namespace::new();
+    namespace.shell("ip addr add 10.99.0.1/32 dev lo");
+    let _origin = namespace.origin("127.0.0.1:8000", "http");
+    let proxy = proxy(&namespace, &["--rate", "0.1"]);
+    let ask = |from: &str| {
+        let line =
+            format!("{CURL} --interface {from} -v --socks5 {AT} http://127.0.0.1:8000/ 2>&1; echo exit $?");
+        namespace.shell(&line)
+    };
+    assert!(ask("127.0.0.1").contains("hello"));
+    assert!(proxy.until("reply 0").contains("complete"));
+    let heard = ask("127.0.0.1");
+    assert!(heard.contains("(2)") && heard.ends_with("exit 97"), "{heard}");
+    let line = proxy.until("reply 2");
+    assert!(line.contains("127.0.0.1 opens more than 0.1 sessions a second"), "{line}");
+    assert!(ask("10.99.0.1").contains("hello"), "it is nobody else's business");
+    let (summary, _) = proxy.interrupt();
+    assert!(summary.iter().any(|line| line.contains("1 sessions refused")), "{summary:?}");
+}

@@ -79,7 +79,7 @@ pub(crate) struct Socks5 {
     pub(crate) listen: Vec<SocketAddr>,
 
     /// Clients that are served at once, with --listen
-    #[arg(long, hide_short_help = true, value_name = "N", requires = "listen", default_value_t = 4_096)]
+    #[arg(long, hide_short_help = true, value_name = "N", requires = "listen", default_value = "4096", value_parser = at_least_one)]
     pub(crate) most: usize,
 
     /// Name of the TUN device [default: chosen by the kernel]
@@ -108,6 +108,14 @@ pub(crate) struct Socks5 {
 
     #[command(flatten)]
     pub(crate) rules: RuleFlags,
+
+    /// Sessions that one source may have at once; an IPv6 source is a /64
+    #[arg(long, hide_short_help = true, value_name = "N", value_parser = at_least_one)]
+    pub(crate) per_source: Option<usize>,
+
+    /// New sessions that one source may open in a second, after a burst of as many
+    #[arg(long, hide_short_help = true, value_name = "N", value_parser = rate)]
+    pub(crate) rate: Option<f64>,
 
     /// The largest packet on the TUN device, in octets
     #[arg(long, hide_short_help = true, default_value_t = 65_520, value_parser = clap::value_parser!(u16).range(1_280..=65_520))]
@@ -302,6 +310,15 @@ fn user(text: &str) -> Result<(String, String), String> {
         return Err("name and password take 1 to 255 octets each (RFC 1929)".to_owned());
     }
     Ok((name.to_owned(), password.to_owned()))
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or(format!("{text:?} is no number above 0"))
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse::<f64>().ok().filter(|rate| (0.1..=1e6).contains(rate));
+    rate.ok_or(format!("{text:?} is not between 0.1 and 1000000 sessions a second"))
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

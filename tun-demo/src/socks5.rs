@@ -9,7 +9,7 @@ use sockhop_hosted::engine::{self, Engine};
 use sockhop_hosted::ladder::Style;
 use sockhop_hosted::listening::Listening;
 use sockhop_hosted::os;
-use sockhop_hosted::proxy::{self, Deadlines};
+use sockhop_hosted::proxy::{self, Deadlines, Limits};
 use sockhop_hosted::runtime::{Runtime, Summary};
 use sockhop_hosted::tun::{self, Tun};
 use std::io::Write;
@@ -88,6 +88,7 @@ fn listen(options: &Socks5) -> Result<(), Failure> {
         "  {} connections accepted, {} turned away by --most",
         counters.accepted, counters.refused
     )?;
+    say_limited(&summary, &mut out)?;
     writeln!(out, "  {} B up, {} B down", summary.octets.0, summary.octets.1)?;
     writeln!(out, "  left over: {} connections", summary.load.flows)?;
     Ok(out.flush()?)
@@ -115,7 +116,15 @@ fn proxy_of(options: &Socks5) -> proxy::Config {
         connect: options.connect_timeout,
         ..Deadlines::default()
     };
-    proxy::Config { users: options.users.clone(), deadlines }
+    let limits = Limits { sessions: options.per_source, rate: options.rate };
+    proxy::Config { users: options.users.clone(), deadlines, limits }
+}
+
+fn say_limited(summary: &Summary, out: &mut impl Write) -> std::io::Result<()> {
+    match summary.limited {
+        0 => Ok(()),
+        many => writeln!(out, "  {many} sessions refused by --per-source and --rate"),
+    }
 }
 
 /// Says who may use it, which way it goes out, and how to try it.
@@ -173,6 +182,7 @@ fn sum_up(summary: &Summary, name: &str, out: &mut impl Write) -> Result<(), Fai
     let lasted = summary.lasted.as_secs_f64();
     writeln!(out, "\n{name} is removed after {lasted:.1} s")?;
     writeln!(out, "  {} connections accepted, {} refused by limits", counters.accepted, counters.refused)?;
+    say_limited(summary, out)?;
     writeln!(out, "  {} B up, {} B down", summary.octets.0, summary.octets.1)?;
     writeln!(
         out,

@@ -15,8 +15,10 @@
 mod association;
 mod report;
 mod session;
+mod sources;
 
 pub use report::{End, Report};
+pub use sources::Limits;
 
 use crate::egress::{Egress, Event, Failure};
 use crate::engine::{Datagram, FlowId, Timers};
@@ -28,6 +30,7 @@ use session::{Next, Session};
 use slab::Slab;
 use sockhop::socks5::{Login, Refusal};
 use sockhop::time::{Instant, Reason};
+use sources::Sources;
 use std::collections::{HashMap, VecDeque};
 use subtle::ConstantTimeEq;
 
@@ -81,6 +84,8 @@ pub struct Config {
     pub users: Vec<(String, String)>,
     /// How long each thing may take.
     pub deadlines: Deadlines,
+    /// What one source may take.
+    pub limits: Limits,
 }
 
 impl Config {
@@ -107,6 +112,7 @@ pub struct Proxy<E: Egress> {
     by_flow: HashMap<FlowId, usize>,
     by_port: HashMap<SocketAddr, usize>,
     timers: Timers,
+    sources: Sources,
     reports: VecDeque<Report>,
 }
 
@@ -120,6 +126,7 @@ impl<E: Egress> Proxy<E> {
             by_flow: HashMap::new(),
             by_port: HashMap::new(),
             timers: Timers::default(),
+            sources: Sources::default(),
             reports: VecDeque::new(),
         }
     }
@@ -139,6 +146,11 @@ impl<E: Egress> Proxy<E> {
         self.sessions.is_empty()
     }
 
+    /// Returns how many sessions were refused because their source had enough.
+    pub const fn limited(&self) -> u64 {
+        self.sources.refused
+    }
+
     /// Returns what is to be said of a session that has ended.
     pub fn next_report(&mut self) -> Option<Report> {
         self.reports.pop_front()
@@ -151,7 +163,8 @@ impl<E: Egress> Proxy<E> {
 
     /// Begins a session on a connection that has been opened to the proxy.
     pub fn opened<F: Front>(&mut self, now: Instant, front: &mut F, flow: FlowId, client: SocketAddr) {
-        let key = self.sessions.insert(Session::new(now, flow, client, self.config.login()));
+        let over = self.sources.enter(client.ip(), now, self.config.limits);
+        let key = self.sessions.insert(Session::new(now, flow, client, self.config.login(), over));
         self.by_flow.insert(flow, key);
         self.serve(now, front, key);
     }
@@ -287,6 +300,7 @@ impl<E: Egress> Proxy<E> {
                         self.by_port.remove(&association.at);
                     }
                     self.by_flow.remove(&session.flow);
+                    self.sources.leave(session.client().ip(), self.config.limits);
                     front.release(session.flow);
                     self.reports.push_back(session.report(now));
                     return;

@@ -52,6 +52,9 @@ pub struct Report {
     pub target: String,
     /// Why the target was not reached, in the egress's words; empty when it was.
     pub detail: String,
+    /// The code of the reply, 0 when the request was granted; SOCKS4 clients are told 91 for any other. `None` when no
+    /// request was answered.
+    pub reply: Option<u8>,
     /// Octets from the client to the target and back.
     pub octets: (u64, u64),
     /// How long the session lasted.
@@ -65,6 +68,9 @@ impl fmt::Display for Report {
         let blank = |text: &'_ str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
         let (up, down) = self.octets;
         write!(f, "{} user {} to {}", self.client, blank(&self.user), blank(&self.target))?;
+        if let Some(code) = self.reply {
+            write!(f, " reply {code}")?;
+        }
         write!(f, " up {up} B down {down} B in {:.3} s: {}", self.lasted.as_secs_f64(), self.end)?;
         if self.detail.is_empty() { Ok(()) } else { write!(f, " ({})", self.detail) }
     }

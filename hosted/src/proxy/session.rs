@@ -65,6 +65,8 @@ pub(super) struct Session<T> {
     /// When it comes up in the timers next.
     pub(super) timer: Option<Instant>,
     client: SocketAddr,
+    /// Why its request will be refused, if its source has enough.
+    over: Option<String>,
     machine: AnyServer,
     stage: Stage<T>,
     /// The counterpart, once dialed, until the reply is sent.
@@ -78,15 +80,25 @@ pub(super) struct Session<T> {
     user: String,
     target: String,
     detail: String,
+    /// The egress has granted the request.
+    granted: bool,
     end: Option<End>,
 }
 
 impl<T: Stream> Session<T> {
-    pub(super) fn new(now: Instant, flow: FlowId, client: SocketAddr, login: Login) -> Self {
+    /// Returns a session that has not heard anything; one whose client is `over` its limits will refuse its request.
+    pub(super) fn new(
+        now: Instant,
+        flow: FlowId,
+        client: SocketAddr,
+        login: Login,
+        over: Option<String>,
+    ) -> Self {
         Self {
             flow,
             timer: None,
             client,
+            over,
             machine: AnyServer::new(login),
             stage: Stage::Talking,
             dialed: None,
@@ -97,6 +109,7 @@ impl<T: Stream> Session<T> {
             user: String::new(),
             target: String::new(),
             detail: String::new(),
+            granted: false,
             end: None,
         }
     }
@@ -115,6 +128,11 @@ impl<T: Stream> Session<T> {
         let moved = self.carry(now, front);
         self.set_clock(now, moved);
         if self.end.is_some() { Next::Over } else { next }
+    }
+
+    /// Returns the client's address.
+    pub(super) const fn client(&self) -> SocketAddr {
+        self.client
     }
 
     /// Returns who the client is, escaped; nothing if it was not asked.
@@ -198,6 +216,7 @@ impl<T: Stream> Session<T> {
             self.detail = failure.text;
             failure.refusal
         });
+        self.granted = answer.is_ok();
         let mut machine = Traced::new(&mut self.machine, recorder, self.flow.serial(), now);
         machine.step(|machine| machine.answer(answer));
     }
@@ -291,6 +310,7 @@ impl<T: Stream> Session<T> {
             user: self.user,
             target: self.target,
             detail: self.detail,
+            reply: self.machine.refusal().map(Refusal::code).or(self.granted.then_some(0)),
             octets: match &self.stage {
                 Stage::Associated(association) => association.octets,
                 Stage::Talking | Stage::Dialing | Stage::Relaying(_) => self.relay.carried(),
@@ -323,6 +343,11 @@ impl<T: Stream> Session<T> {
                     let claims = machine.machine().user_id().filter(|user| !user.is_empty());
                     if let Some(user) = claims {
                         self.user = user.escape_ascii().to_string();
+                    }
+                    if let Some(over) = self.over.take() {
+                        self.detail = over;
+                        machine.step(|machine| machine.answer(Err(Refusal::NotAllowed)));
+                        continue;
                     }
                     enter(&mut self.stage, Stage::Dialing);
                     return match request.command {
