@@ -13,3 +13,4 @@ pub mod resolve;
 pub mod runtime;
 pub mod sim;
 pub mod tun;
+pub mod users;

@@ -7,9 +7,10 @@ use crate::egress::host::Socket;
 use crate::egress::{self, Egress, Policy, Upstream};
 use crate::engine::{Counters, Event, Load};
 use crate::front::HostFront;
-use crate::os::Signals;
+use crate::os::{Asked, Signals};
 use crate::proxy::{self, Proxy, Report};
-use crate::runtime::Summary;
+use crate::runtime::{Reloaded, Summary};
+use crate::users::Judge;
 use core::net::SocketAddr;
 use core::time::Duration;
 use mio::unix::SourceFd;
@@ -56,8 +57,8 @@ impl Listening {
         let front = HostFront::new(registry.try_clone()?, at, most)?;
         policy.listening = front.listens_at()?;
         let waker = Arc::new(Waker::new(registry, WAKER)?);
-        let egress = egress::through(registry.try_clone()?, SOCKETS, policy, waker, upstream);
-        let proxy = Proxy::new(config, egress);
+        let egress = egress::through(registry.try_clone()?, SOCKETS, policy, Arc::clone(&waker), upstream);
+        let proxy = Proxy::new(config, egress).judged_by(Judge::new(waker)?);
         Ok(Self { poll, front, proxy, signals, began: std::time::Instant::now(), octets: (0, 0) })
     }
 
@@ -71,11 +72,16 @@ impl Listening {
 
     /// Serves until a signal comes, then lets connections close, and returns what it came to.
     ///
-    /// `tell` is called with each session that has ended, and without one after each round.
+    /// `tell` is called with each session that has ended, and without one after each round; `reload` on SIGHUP, which
+    /// without it asks to stop.
     ///
     /// # Errors
     /// The host's, when waiting fails.
-    pub fn run(mut self, mut tell: impl FnMut(Option<&Report>)) -> io::Result<Summary> {
+    pub fn run(
+        mut self,
+        mut tell: impl FnMut(Option<&Report>),
+        mut reload: Option<impl FnMut() -> Option<Reloaded>>,
+    ) -> io::Result<Summary> {
         let mut events = Events::with_capacity(1_024);
         let mut stopping: Option<Instant> = None;
         loop {
@@ -102,7 +108,15 @@ impl Listening {
                 tell(Some(&report));
             }
             tell(None);
-            if self.signals.take() {
+            let asked = self.signals.take();
+            let reloads = asked == Some(Asked::Reload);
+            if reloads && let Some(reload) = &mut reload {
+                // What cannot be read changes nothing.
+                if let Some(Reloaded { config, rules }) = reload() {
+                    self.proxy.reconfigure(config);
+                    self.proxy.egress().reconfigure(rules);
+                }
+            } else if asked.is_some() {
                 if stopping.is_some() {
                     break;
                 }

@@ -129,12 +129,21 @@ pub fn pin_ring_memory() {
     }
 }
 
-/// SIGINT and SIGTERM as something to wait for together with sockets.
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// To stop: SIGINT or SIGTERM.
+    Stop,
+    /// To read the configuration again: SIGHUP.
+    Reload,
+}
+
+/// SIGINT, SIGTERM and SIGHUP as something to wait for together with sockets.
 #[derive(Debug)]
 pub struct Signals(OwnedFd);
 
 impl Signals {
-    /// Blocks the two signals for this thread and those it starts, and returns where they can be read.
+    /// Blocks the three signals for this thread and those it starts, and returns where they can be read.
     ///
     /// # Errors
     /// The kernel's.
@@ -145,6 +154,7 @@ impl Signals {
             libc::sigemptyset(&raw mut set);
             libc::sigaddset(&raw mut set, libc::SIGINT);
             libc::sigaddset(&raw mut set, libc::SIGTERM);
+            libc::sigaddset(&raw mut set, libc::SIGHUP);
             if libc::sigprocmask(libc::SIG_BLOCK, &raw const set, core::ptr::null_mut()) < 0 {
                 return Err(io::Error::last_os_error());
             }
@@ -153,10 +163,18 @@ impl Signals {
         }
     }
 
-    /// Returns whether a signal has come since the last call.
-    pub fn take(&self) -> bool {
+    /// Returns what the next signal asks for, if one has come.
+    pub fn take(&self) -> Option<Asked> {
         let mut record = [0; size_of::<libc::signalfd_siginfo>()];
-        matches!(rustix::io::read(&self.0, &mut record[..]), Ok(count) if count > 0)
+        match rustix::io::read(&self.0, &mut record[..]) {
+            // The record begins with the signal's number.
+            Ok(4..) => {
+                let number = u32::from_ne_bytes([record[0], record[1], record[2], record[3]]);
+                let hangup = u32::try_from(libc::SIGHUP) == Ok(number);
+                Some(if hangup { Asked::Reload } else { Asked::Stop })
+            }
+            Ok(_) | Err(_) => None,
+        }
     }
 }
 

@@ -10,11 +10,12 @@
 //! 5. flushes the engine onto the TUN.
 
 use crate::egress::host::Socket;
-use crate::egress::{self, Egress, Policy, Upstream};
+use crate::egress::{self, Egress, Policy, Rule, Upstream};
 use crate::engine::{self, Counters, Engine, Event, Load};
-use crate::os::Signals;
+use crate::os::{Asked, Signals};
 use crate::proxy::{self, Proxy, Report};
 use crate::tun::Tun;
+use crate::users::Judge;
 use core::net::SocketAddr;
 use core::time::Duration;
 use mio::unix::SourceFd;
@@ -53,6 +54,15 @@ pub struct Summary {
     pub dropped: u64,
 }
 
+/// What may change while it runs; sessions that stand go on.
+#[derive(Debug)]
+pub struct Reloaded {
+    /// Users, deadlines and shares.
+    pub config: proxy::Config,
+    /// Who may go where.
+    pub rules: Vec<Rule>,
+}
+
 /// A TUN device with a SOCKS proxy behind it.
 #[derive(Debug)]
 pub struct Runtime<S: Sink> {
@@ -85,22 +95,27 @@ impl<S: Sink> Runtime<S> {
         registry.register(&mut SourceFd(&tun.as_raw_fd()), TUN, Interest::READABLE)?;
         registry.register(&mut SourceFd(&signals.as_raw_fd()), SIGNAL, Interest::READABLE)?;
         let waker = Arc::new(Waker::new(registry, WAKER)?);
-        let egress = egress::through(registry.try_clone()?, SOCKETS, policy, waker, upstream);
+        let egress = egress::through(registry.try_clone()?, SOCKETS, policy, Arc::clone(&waker), upstream);
         for listener in listeners {
             engine.listen(*listener, SOCKS);
         }
-        let proxy = Proxy::new(config, egress);
+        let proxy = Proxy::new(config, egress).judged_by(Judge::new(waker)?);
         let began = std::time::Instant::now();
         Ok(Self { poll, tun, engine, proxy, signals, began, octets: (0, 0) })
     }
 
     /// Serves until a signal comes, then lets connections close, and returns what it came to.
     ///
-    /// `tell` is called with each session that has ended and may look at the sink after each round.
+    /// `tell` is called with each session that has ended and may look at the sink after each round; `reload` on SIGHUP,
+    /// which without it asks to stop.
     ///
     /// # Errors
     /// The host's, when waiting or reading from the TUN fails.
-    pub fn run(mut self, mut tell: impl FnMut(Option<&Report>, &mut S)) -> io::Result<Summary> {
+    pub fn run(
+        mut self,
+        mut tell: impl FnMut(Option<&Report>, &mut S),
+        mut reload: Option<impl FnMut() -> Option<Reloaded>>,
+    ) -> io::Result<Summary> {
         let mut events = Events::with_capacity(1_024);
         let mut packet = vec![0; 65_536];
         let mut stopping: Option<Instant> = None;
@@ -128,7 +143,15 @@ impl<S: Sink> Runtime<S> {
                 tell(Some(&report), self.engine.recorder().sink_mut());
             }
             tell(None, self.engine.recorder().sink_mut());
-            if self.signals.take() {
+            let asked = self.signals.take();
+            let reloads = asked == Some(Asked::Reload);
+            if reloads && let Some(reload) = &mut reload {
+                // What cannot be read changes nothing.
+                if let Some(Reloaded { config, rules }) = reload() {
+                    self.proxy.reconfigure(config);
+                    self.proxy.egress().reconfigure(rules);
+                }
+            } else if asked.is_some() {
                 if stopping.is_some() {
                     break;
                 }

@@ -80,6 +80,13 @@ impl Running {
         std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("the process is there").count()
     }
 
+    /// Asks the process to read its settings again.
+    pub fn hang_up(&self) {
+        if let Some(pid) = rustix::process::Pid::from_raw(self.child.id().cast_signed()) {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::HUP);
+        }
+    }
+
     /// Asks the process to end as Ctrl-C does, and returns the lines it still prints and whether it succeeded.
     pub fn interrupt(mut self) -> (Vec<String>, bool) {
         if let Some(pid) = rustix::process::Pid::from_raw(self.child.id().cast_signed()) {

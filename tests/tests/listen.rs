@@ -150,3 +150,53 @@ fn a_source_that_has_enough_is_told_so_and_counted() {
     let (summary, _) = proxy.interrupt();
     assert!(summary.iter().any(|line| line.contains("1 sessions refused")), "{summary:?}");
 }
+
+#[test]
+fn settings_are_read_again_and_no_flow_is_dropped() {
+    if !possible("settings_are_read_again_and_no_flow_is_dropped", &["curl", "mkfifo"]) {
+        return;
+    }
+    let namespace = Namespace::new();
+    drop(namespace.proxy(&[]));
+    let _http = namespace.origin("127.0.0.1:8000", "http");
+    let _flood = namespace.origin("127.0.0.1:8001", "flood");
+    let folder = std::env::temp_dir().join(format!("sockhop-reload-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("there is room");
+    let at = |name: &str| folder.join(name).to_string_lossy().into_owned();
+    let (program, users, config) = (neighbour("tun-demo"), at("users"), at("config"));
+    let (program, fifo) = (program.to_string_lossy(), at("fifo"));
+    namespace.shell(&format!("mkfifo '{fifo}'; printf 'secret\\n' | '{program}' passwd ann >'{users}'"));
+    let settings = |more: &str| {
+        let text = format!("listen = '{AT}'\nallow = ['loopback']\nusers = '{users}'\n{more}\n");
+        std::fs::write(&config, text).expect("there is room");
+    };
+    settings("");
+    let proxy = namespace.start("sh", &["-c", &format!("exec '{program}' socks5 --config '{config}' 2>&1")]);
+    proxy.until("Ctrl-C");
+    let ask = |login: &str| {
+        namespace.shell(&format!("{CURL} -v --socks5 {login}@{AT} http://127.0.0.1:8000/ 2>&1; echo exit $?"))
+    };
+    assert!(ask("ann:secret").contains("hello"));
+    assert!(proxy.until("reply 0").contains("user ann to"));
+    for wrong in ["ann:secre", "ann:secrets", "bob:secret"] {
+        assert!(ask(wrong).ends_with("exit 97"), "{wrong}");
+        assert!(proxy.until("failed").contains("wrong user name or password"));
+    }
+    // It has begun and waits for its reader while the settings change.
+    let slow =
+        format!("{CURL} --http0.9 --socks5 ann:secret@{AT} 127.0.0.1:8001 | {{ cat '{fifo}'; wc -c; }}");
+    let slow = namespace.start("sh", &["-c", &slow]);
+    settings("deny = ['any:8000']");
+    proxy.hang_up();
+    proxy.until("the settings are read again");
+    let heard = ask("ann:secret");
+    assert!(heard.contains("(2)"), "{heard}");
+    assert!(proxy.until("reply 2").contains("--deny any:8000"));
+    settings("dney = ['any:8000']");
+    proxy.hang_up();
+    assert!(proxy.until("dney").contains("the settings stay as they were"));
+    assert!(ask("ann:secret").contains("(2)"));
+    std::fs::write(&fifo, b"").expect("somebody waits");
+    assert_eq!(slow.until("6710").trim(), "67108864");
+    std::fs::remove_dir_all(&folder).expect("it was made above");
+}

@@ -33,7 +33,7 @@ pub(crate) enum Command {
   sudo tun-demo socks5 --deny 10.0.0.0/8 --allow loopback and other rules
   tun-demo socks5 --listen 127.0.0.1:1080                 without a TUN and without root
   sudo tun-demo socks5 --egress socks5://127.0.0.1:9050   and out through another server")]
-    Socks5(Socks5),
+    Socks5(Box<Socks5>),
     /// Play a scenario between two stacks on a simulated link, and draw it
     #[command(after_help = "Examples:
   tun-demo lab --list         the scenarios
@@ -53,6 +53,11 @@ pub(crate) enum Command {
   tun-demo explain 10.1.2.3:22 --user ann --deny 10.0.0.0/8
   tun-demo explain 192.0.2.1:443 --name www.example.org --deny .example.org")]
     Explain(Explain),
+    /// Read a password and print a line for the file of users
+    #[command(after_help = "Examples:
+  tun-demo passwd ann >> users
+  sudo tun-demo socks5 --users users")]
+    Passwd(Passwd),
     /// Say what is missing to run, and what mends it
     #[command(after_help = "Examples:\n  tun-demo doctor && sudo tun-demo socks5")]
     Doctor,
@@ -73,17 +78,22 @@ pub(crate) enum Command {
 }
 
 #[derive(Args, Debug)]
+#[command(args_override_self = true)]
 pub(crate) struct Socks5 {
+    /// A TOML file of flags by their long names, read again on SIGHUP; the command line decides where both do
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
     /// Serve at an address of this host, without a TUN and without root; can be given several times
     #[arg(long, value_name = "ADDR:PORT", conflicts_with_all = ["tun", "addr", "addr6", "port", "mtu", "ladder"])]
     pub(crate) listen: Vec<SocketAddr>,
 
     /// Clients that are served at once, with --listen
-    #[arg(long, hide_short_help = true, value_name = "N", requires = "listen", default_value = "4096", value_parser = at_least_one)]
+    #[arg(long, hide_short_help = true, value_name = "N", default_value = "4096", value_parser = at_least_one)]
     pub(crate) most: usize,
 
     /// Name of the TUN device [default: chosen by the kernel]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, hide_short_help = true, value_name = "NAME")]
     pub(crate) tun: Option<String>,
 
     /// The stack's IPv4 address; the host takes the other one of the subnet
@@ -91,7 +101,7 @@ pub(crate) struct Socks5 {
     pub(crate) addr: (Ipv4Addr, u8),
 
     /// The stack's IPv6 address, or none [default: a random unique local one]
-    #[arg(long, value_name = "CIDR", value_parser = cidr6)]
+    #[arg(long, hide_short_help = true, value_name = "CIDR", value_parser = cidr6)]
     pub(crate) addr6: Option<Net6>,
 
     /// The port to serve
@@ -99,8 +109,12 @@ pub(crate) struct Socks5 {
     pub(crate) port: u16,
 
     /// A user and password to ask for; can be given several times
-    #[arg(long = "user", value_name = "NAME:PASS", value_parser = user)]
-    pub(crate) users: Vec<(String, String)>,
+    #[arg(long, value_name = "NAME:PASS", value_parser = user)]
+    pub(crate) user: Vec<(String, String)>,
+
+    /// A file of users with salted hashes of their passwords, as `tun-demo passwd` writes them
+    #[arg(long, value_name = "FILE")]
+    pub(crate) users: Option<PathBuf>,
 
     /// The way out: host, or another server as in socks5://ann:secret@proxy.example:1080
     #[arg(long, value_name = "WAY", default_value = "host")]
@@ -185,6 +199,13 @@ fn allow(text: &str) -> Result<Rule, String> {
 
 fn deny(text: &str) -> Result<Rule, String> {
     Rule::new(text, false)
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Passwd {
+    /// The user's name
+    #[arg(value_parser = name)]
+    pub(crate) name: String,
 }
 
 #[derive(Args, Debug)]
@@ -319,6 +340,14 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 fn rate(text: &str) -> Result<f64, String> {
     let rate = text.parse::<f64>().ok().filter(|rate| (0.1..=1e6).contains(rate));
     rate.ok_or(format!("{text:?} is not between 0.1 and 1000000 sessions a second"))
+}
+
+fn name(text: &str) -> Result<String, String> {
+    let fits = (1..=255).contains(&text.len()) && !text.contains([':', '\n']) && text.trim() == text;
+    if !fits || text.starts_with('#') {
+        return Err("a name takes 1 to 255 octets (RFC 1929), without a colon or spaces around it".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

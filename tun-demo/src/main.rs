@@ -1,31 +1,34 @@
 //! A SOCKS proxy on a userspace TCP stack that lets you watch TCP work.
 
 mod args;
+mod config;
 mod doctor;
 mod exit;
 mod explain;
 mod lab;
+mod passwd;
 mod printer;
 mod sim;
 mod socks5;
 mod states;
 
 use args::{Arguments, Command};
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 use exit::Failure;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
-        Err(error) => {
+    let done = match config::parse(std::env::args_os().collect()) {
+        Ok(Ok(arguments)) => run(&arguments.command),
+        Ok(Err(error)) => {
             // A reader that has gone has seen enough.
             let _ = error.print();
             return if error.use_stderr() { exit::USAGE.into() } else { ExitCode::SUCCESS };
         }
+        Err(failure) => Err(failure),
     };
-    match run(&arguments.command) {
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
         Err(failure) => {
@@ -46,6 +49,7 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Lab(options) => lab::run(options, &mut out),
         Command::Sim(options) => sim::play(options, &mut out),
         Command::Explain(options) => explain::run(options, &mut out),
+        Command::Passwd(options) => passwd::run(options, &mut out),
         Command::Doctor => doctor::run(&mut out),
         Command::States => Ok(states::print(&mut out)?),
         Command::Completions { shell } => {

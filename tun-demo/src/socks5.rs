@@ -1,6 +1,7 @@
 //! `tun-demo socks5`: the proxy on the stack behind a TUN device, or at a socket of this host.
 
-use crate::args::{Net6, Socks5, host_of};
+use crate::args::{Arguments, Command, Net6, Socks5, host_of};
+use crate::config;
 use crate::exit::{ADDRESS, FAILED, Failure, PRIVILEGE, USAGE};
 use crate::printer::{Page, Printer};
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -10,8 +11,9 @@ use sockhop_hosted::ladder::Style;
 use sockhop_hosted::listening::Listening;
 use sockhop_hosted::os;
 use sockhop_hosted::proxy::{self, Deadlines, Limits};
-use sockhop_hosted::runtime::{Runtime, Summary};
+use sockhop_hosted::runtime::{Reloaded, Runtime, Summary};
 use sockhop_hosted::tun::{self, Tun};
+use sockhop_hosted::users::Users;
 use std::io::Write;
 
 /// Serves until Ctrl-C.
@@ -23,6 +25,8 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
     getrandom::fill(&mut seed).map_err(|error| Failure::new(FAILED, format!("no randomness: {error}")))?;
     let word = |at: usize| seed[at..at + 8].iter().fold(0_u64, |word, octet| word << 8 | u64::from(*octet));
     os::pin_ring_memory();
+    let proxy = proxy_of(options)?;
+    let users = proxy.users.clone();
     let stack = addresses(options, word(16))?;
     let hosts = stack.iter().map(|&(ip, prefix)| host_of(ip, prefix).map(|host| (host, prefix)));
     let hosts = hosts.collect::<Result<Vec<_>, _>>().map_err(|text| Failure::new(USAGE, text))?;
@@ -33,19 +37,21 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
     let listeners: Vec<SocketAddr> = stack.iter().map(|(ip, _)| SocketAddr::new(*ip, options.port)).collect();
     let own = stack.iter().map(|(ip, _)| *ip).collect();
     let policy = Policy { own, rules: options.rules.in_order(), ..Policy::default() };
-    let runtime =
-        Runtime::new(tun, engine, &listeners, proxy_of(options), policy, options.egress.upstream())?;
-    greet(options, &name, &listeners, &mut std::io::stdout().lock())?;
+    let runtime = Runtime::new(tun, engine, &listeners, proxy, policy, options.egress.upstream())?;
+    greet(options, &users, &name, &listeners, &mut std::io::stdout().lock())?;
     let printer = Printer::start(Style { colour: crate::colour(), whole: true });
     let mut reports = Page::default();
-    let summary = runtime.run(|report, sink| {
-        // A report stands behind the events of its session.
-        let page = sink.as_mut().unwrap_or(&mut reports);
-        if let Some(report) = report {
-            page.say(report.to_string());
-        }
-        printer.offer(page);
-    })?;
+    let summary = runtime.run(
+        |report, sink| {
+            // A report stands behind the events of its session.
+            let page = sink.as_mut().unwrap_or(&mut reports);
+            if let Some(report) = report {
+                page.say(report.to_string());
+            }
+            printer.offer(page);
+        },
+        reload(options),
+    )?;
     printer.finish(reports)?;
     sum_up(&summary, &name, &mut std::io::stdout().lock())
 }
@@ -54,7 +60,9 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
 fn listen(options: &Socks5) -> Result<(), Failure> {
     let policy = Policy { rules: options.rules.in_order(), ..Policy::default() };
     let upstream = options.egress.upstream();
-    let listening = Listening::new(&options.listen, options.most, proxy_of(options), policy, upstream)
+    let proxy = proxy_of(options)?;
+    let users = proxy.users.clone();
+    let listening = Listening::new(&options.listen, options.most, proxy, policy, upstream)
         .map_err(|error| cannot_listen(&error))?;
     let at = listening.listens_at()?;
     let mut out = std::io::stdout().lock();
@@ -62,23 +70,26 @@ fn listen(options: &Socks5) -> Result<(), Failure> {
     for at in &at {
         writeln!(out, "  SOCKS5 at {at}")?;
     }
-    if options.users.is_empty()
+    if users.is_empty()
         && let Some(open) = at.iter().find(|at| !at.ip().is_loopback())
     {
         writeln!(out, "  whoever reaches {open} can use it: --user NAME:PASS asks for a password")?;
     }
-    say_ways(options, at.first().copied(), &mut out)?;
+    say_ways(options, &users, at.first().copied(), &mut out)?;
     writeln!(out, "  Ctrl-C closes the connections; a second one does so at once")?;
     out.flush()?;
     drop(out);
     let printer = Printer::start(Style { colour: crate::colour(), whole: true });
     let mut page = Page::default();
-    let summary = listening.run(|report| {
-        if let Some(report) = report {
-            page.say(report.to_string());
-        }
-        printer.offer(&mut page);
-    })?;
+    let summary = listening.run(
+        |report| {
+            if let Some(report) = report {
+                page.say(report.to_string());
+            }
+            printer.offer(&mut page);
+        },
+        reload(options),
+    )?;
     printer.finish(page)?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "\nstopped after {:.1} s", summary.lasted.as_secs_f64())?;
@@ -110,14 +121,74 @@ fn cannot_listen(error: &std::io::Error) -> Failure {
     }
 }
 
-fn proxy_of(options: &Socks5) -> proxy::Config {
+/// Returns what the proxy is told, the file of users included.
+fn proxy_of(options: &Socks5) -> Result<proxy::Config, Failure> {
+    let mut users = Users::default();
+    for (name, password) in &options.user {
+        users.add(name, password);
+    }
+    if let Some(path) = &options.users {
+        let shown = path.display();
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Failure::new(FAILED, format!("{shown}: {error}; --users names a file of users"))
+        })?;
+        let file: Users = text.parse().map_err(|text| Failure::new(USAGE, format!("{shown}: {text}")))?;
+        if file.is_empty() {
+            // An open proxy is not what somebody wants who names a file of users.
+            return Err(Failure::new(
+                USAGE,
+                format!("{shown}: there is no user in it; `tun-demo passwd` makes one"),
+            ));
+        }
+        users.extend(file);
+    }
     let deadlines = Deadlines {
         handshake: options.handshake_timeout,
         connect: options.connect_timeout,
         ..Deadlines::default()
     };
     let limits = Limits { sessions: options.per_source, rate: options.rate };
-    proxy::Config { users: options.users.clone(), deadlines, limits }
+    Ok(proxy::Config { users, deadlines, limits })
+}
+
+/// Returns what reads the files again on SIGHUP, if there are any.
+fn reload(options: &Socks5) -> Option<impl FnMut() -> Option<Reloaded>> {
+    let fixed = fixed(options);
+    let read = move || match again() {
+        Ok((options, config)) => {
+            let text = if self::fixed(&options) == fixed {
+                "the settings are read again"
+            } else {
+                "the settings are read again, but for addresses, ports, MTU, egress and output: those take a new start"
+            };
+            // Nobody has to read it.
+            let _ = writeln!(std::io::stderr(), "tun-demo: {text}");
+            Some(Reloaded { config, rules: options.rules.in_order() })
+        }
+        Err(failure) => {
+            let _ = writeln!(std::io::stderr(), "tun-demo: {failure}; the settings stay as they were");
+            None
+        }
+    };
+    (options.config.is_some() || options.users.is_some()).then_some(read)
+}
+
+/// Reads the command line and its files again.
+fn again() -> Result<(Box<Socks5>, proxy::Config), Failure> {
+    match config::parse(std::env::args_os().collect())? {
+        Ok(Arguments { command: Command::Socks5(options) }) => {
+            let config = proxy_of(&options)?;
+            Ok((options, config))
+        }
+        Ok(_) => Err(Failure::new(FAILED, "the command line has become another one")),
+        Err(error) => Err(Failure::new(USAGE, error.to_string())),
+    }
+}
+
+/// Returns what cannot change while the program runs.
+fn fixed(options: &Socks5) -> impl PartialEq + use<> {
+    let stack = (options.tun.clone(), options.addr, options.addr6, options.port, options.mtu, options.ladder);
+    (stack, options.listen.clone(), options.most, options.egress.clone())
 }
 
 fn say_limited(summary: &Summary, out: &mut impl Write) -> std::io::Result<()> {
@@ -128,13 +199,18 @@ fn say_limited(summary: &Summary, out: &mut impl Write) -> std::io::Result<()> {
 }
 
 /// Says who may use it, which way it goes out, and how to try it.
-fn say_ways(options: &Socks5, at: Option<SocketAddr>, out: &mut impl Write) -> std::io::Result<()> {
+fn say_ways(
+    options: &Socks5,
+    users: &Users,
+    at: Option<SocketAddr>,
+    out: &mut impl Write,
+) -> std::io::Result<()> {
     if let Some(upstream) = options.egress.upstream() {
         writeln!(out, "  goes out through {upstream}")?;
     }
-    let login = match options.users.first() {
-        Some((user, _)) => {
-            writeln!(out, "  asks for a user name and password ({} known)", options.users.len())?;
+    let login = match users.first() {
+        Some(user) => {
+            writeln!(out, "  asks for a user name and password ({} known)", users.len())?;
             format!("--proxy-user {user}:PASSWORD ")
         }
         None => String::new(),
@@ -163,6 +239,7 @@ fn addresses(options: &Socks5, random: u64) -> Result<Vec<(IpAddr, u8)>, Failure
 
 fn greet(
     options: &Socks5,
+    users: &Users,
     name: &str,
     listeners: &[SocketAddr],
     out: &mut impl Write,
@@ -172,7 +249,7 @@ fn greet(
         writeln!(out, "  SOCKS5 at {listener}")?;
     }
     let at = SocketAddr::new(options.addr.0.into(), options.port);
-    say_ways(options, Some(at), out)?;
+    say_ways(options, users, Some(at), out)?;
     writeln!(out, "  Ctrl-C closes the connections and removes {name}; a second one does so at once")?;
     out.flush()
 }

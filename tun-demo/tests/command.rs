@@ -5,7 +5,8 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tun-demo");
-const SUBCOMMANDS: [&str; 8] = ["socks5", "lab", "sim", "explain", "doctor", "states", "completions", "man"];
+const SUBCOMMANDS: [&str; 9] =
+    ["socks5", "lab", "sim", "explain", "passwd", "doctor", "states", "completions", "man"];
 
 #[test]
 fn a_wrong_command_line_names_the_value_and_ends_with_2() {
@@ -236,4 +237,59 @@ fn a_listener_serves_without_root_and_a_taken_port_is_named() {
     assert!(err(&second).contains(&at) && err(&second).contains("choose another port"), "{}", err(&second));
     child.kill().expect("it runs");
     child.wait().expect("it has ended");
+}
+
+#[test]
+fn a_password_becomes_a_line_that_does_not_hold_it() {
+    let passwd = |name: &str, typed: &str| {
+        let mut child = Command::new(PROGRAM)
+            .args(["passwd", name])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        // One that refuses the name reads nothing.
+        let _ = child.stdin.take().expect("it is piped").write_all(typed.as_bytes());
+        child.wait_with_output().expect("it ends")
+    };
+    let output = passwd("ann", "secret\n");
+    let line = out(&output);
+    assert!(line.starts_with("ann:$argon2id$") && !line.contains("secret"), "{line}");
+    assert_ne!(out(&passwd("ann", "secret\n")), line, "each line has a salt of its own");
+    for (name, typed, said) in
+        [("ann", "\n", "1 to 255"), ("a:b", "secret\n", "colon"), ("#a", "x\n", "name")]
+    {
+        let output = passwd(name, typed);
+        assert_eq!(output.status.code(), Some(2), "{name}");
+        assert!(err(&output).contains(said), "{name}: {}", err(&output));
+    }
+}
+
+#[test]
+fn a_file_of_flags_is_checked_like_the_command_line() {
+    let folder = std::env::temp_dir().join(format!("sockhop-config-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("there is room");
+    let file = |name: &str, text: &str| {
+        let path = folder.join(name);
+        std::fs::write(&path, text).expect("there is room");
+        path.to_string_lossy().into_owned()
+    };
+    let users = file("users", "ann:secret\n");
+    let empty = file("empty", "# nobody\n");
+    for (arguments, code, said) in [
+        (["--config", "/nowhere.toml"], 1, "/nowhere.toml"),
+        (["--config", &file("a", "prot = 1")], 2, "\"prot\" is no flag"),
+        (["--config", &file("b", "port = 70000")], 2, "70000"),
+        (["--config", &file("c", "deny = [\"10.0.0.0/40\"]")], 2, "10.0.0.0/40"),
+        (["--config", &file("d", "listen = \"127.0.0.1:0\"\nmtu = 1500")], 2, "--mtu"),
+        (["--users", &users], 2, "line 1: ann has no argon2 hash"),
+        (["--users", &empty], 2, "no user"),
+        (["--users", "/nowhere"], 1, "/nowhere"),
+    ] {
+        let output = run(&["socks5", arguments[0], arguments[1]]);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", err(&output));
+        assert!(err(&output).contains(said), "{arguments:?}: {}", err(&output));
+    }
+    std::fs::remove_dir_all(&folder).expect("it was made above");
 }

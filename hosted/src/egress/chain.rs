@@ -368,6 +368,10 @@ impl Egress for Chain {
         self.events.retain(|event| event.key() != key);
     }
 
+    fn reconfigure(&mut self, rules: Vec<Rule>) {
+        self.policy.rules = rules;
+    }
+
     fn ready(&mut self, token: Token) {
         self.host.ready(token);
     }

@@ -443,6 +443,10 @@ impl Egress for Host {
         }
     }
 
+    fn reconfigure(&mut self, rules: Vec<super::Rule>) {
+        self.policy.rules = rules;
+    }
+
     fn next(&mut self, now: Instant) -> Option<Event<Socket>> {
         self.resolved(now);
         self.elapse(now);

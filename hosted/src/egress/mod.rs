@@ -138,6 +138,9 @@ pub trait Egress: fmt::Debug {
     /// Takes note of an event of one of its sockets; an egress without any has nothing to note.
     fn ready(&mut self, _token: Token) {}
 
+    /// Judges by other rules from now on; what stands goes on. An egress without rules has nothing to change.
+    fn reconfigure(&mut self, _rules: Vec<Rule>) {}
+
     /// Returns the next thing that happened.
     fn next(&mut self, now: Instant) -> Option<Event<Self::Stream>>;
 
@@ -185,6 +188,10 @@ impl<E: Egress + ?Sized> Egress for Box<E> {
 
     fn ready(&mut self, token: Token) {
         (**self).ready(token);
+    }
+
+    fn reconfigure(&mut self, rules: Vec<Rule>) {
+        (**self).reconfigure(rules);
     }
 
     fn next(&mut self, now: Instant) -> Option<Event<Self::Stream>> {

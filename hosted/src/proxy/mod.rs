@@ -4,6 +4,8 @@
 //! behind the egress may have changed, or its deadline has passed.
 //!
 //! ```text
+//! Talking  ─► Judging    : the password has to be judged by somebody who takes his time
+//! Judging  ─► Talking    : it has been, or its time is over
 //! Talking  ─► Dialing    : the request is complete and goes to the egress
 //! Dialing  ─► Talking    : the egress has answered, or its time is over, and the machine replies
 //! Talking  ─► Relaying   : the reply that grants is sent
@@ -23,16 +25,16 @@ pub use sources::Limits;
 use crate::egress::{Egress, Event, Failure};
 use crate::engine::{Datagram, FlowId, Timers};
 use crate::front::Front;
+use crate::users::{Judge, Users};
 use association::Association;
 use core::net::SocketAddr;
 use core::time::Duration;
 use session::{Next, Session};
 use slab::Slab;
-use sockhop::socks5::{Login, Refusal};
+use sockhop::socks5::Refusal;
 use sockhop::time::{Instant, Reason};
 use sources::Sources;
 use std::collections::{HashMap, VecDeque};
-use subtle::ConstantTimeEq;
 
 /// How long each thing may take.
 #[derive(Clone, Copy, Debug)]
@@ -80,27 +82,12 @@ impl Deadlines {
 /// What a proxy is told once.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
-    /// Names and passwords; when there are none, nobody is asked for one.
-    pub users: Vec<(String, String)>,
+    /// Who may come in; when there is nobody, nobody is asked for a password.
+    pub users: Users,
     /// How long each thing may take.
     pub deadlines: Deadlines,
     /// What one source may take.
     pub limits: Limits,
-}
-
-impl Config {
-    /// Compares with every user in constant time for each length.
-    fn knows(&self, user: &[u8], password: &[u8]) -> bool {
-        let mut known = subtle::Choice::from(0);
-        for (name, secret) in &self.users {
-            known |= name.as_bytes().ct_eq(user) & secret.as_bytes().ct_eq(password);
-        }
-        known.into()
-    }
-
-    const fn login(&self) -> Login {
-        if self.users.is_empty() { Login::Open } else { Login::Password }
-    }
 }
 
 /// The sessions, and the way out they share.
@@ -108,6 +95,7 @@ impl Config {
 pub struct Proxy<E: Egress> {
     config: Config,
     egress: E,
+    judge: Option<Judge>,
     sessions: Slab<Session<E::Stream>>,
     by_flow: HashMap<FlowId, usize>,
     by_port: HashMap<SocketAddr, usize>,
@@ -122,6 +110,7 @@ impl<E: Egress> Proxy<E> {
         Self {
             config,
             egress,
+            judge: None,
             sessions: Slab::new(),
             by_flow: HashMap::new(),
             by_port: HashMap::new(),
@@ -129,6 +118,17 @@ impl<E: Egress> Proxy<E> {
             sources: Sources::default(),
             reports: VecDeque::new(),
         }
+    }
+
+    /// Has passwords judged off this thread; without a judge, one that needs him is wrong.
+    pub fn judged_by(mut self, judge: Judge) -> Self {
+        self.judge = Some(judge);
+        self
+    }
+
+    /// Takes other users, rules of time and shares; sessions that stand go on.
+    pub fn reconfigure(&mut self, config: Config) {
+        self.config = config;
     }
 
     /// Returns the way out.
@@ -164,7 +164,7 @@ impl<E: Egress> Proxy<E> {
     /// Begins a session on a connection that has been opened to the proxy.
     pub fn opened<F: Front>(&mut self, now: Instant, front: &mut F, flow: FlowId, client: SocketAddr) {
         let over = self.sources.enter(client.ip(), now, self.config.limits);
-        let key = self.sessions.insert(Session::new(now, flow, client, self.config.login(), over));
+        let key = self.sessions.insert(Session::new(now, flow, client, self.config.users.login(), over));
         self.by_flow.insert(flow, key);
         self.serve(now, front, key);
     }
@@ -180,6 +180,13 @@ impl<E: Egress> Proxy<E> {
     pub fn work<F: Front>(&mut self, now: Instant, front: &mut F) {
         while let Some(datagram) = front.next_datagram() {
             self.take(now, &datagram);
+        }
+        while let Some((key, serial, right)) = self.judge.as_ref().and_then(Judge::answer) {
+            let asked = self.sessions.get_mut(key).filter(|session| session.flow.serial() == serial);
+            if let Some(session) = asked {
+                session.judged(now, front.recorder(), right);
+                self.serve(now, front, key);
+            }
         }
         while let Some(event) = self.egress.next(now) {
             let key = match event {
@@ -283,6 +290,13 @@ impl<E: Egress> Proxy<E> {
         loop {
             match session.serve(now, front, &self.config) {
                 Next::Wait => break,
+                Next::Judge(hash, his) => {
+                    let serial = session.flow.serial();
+                    let (judge, password) = (self.judge.as_ref(), session.password());
+                    if !judge.is_some_and(|judge| judge.ask((key, serial), password, (hash, his))) {
+                        session.judged(now, front.recorder(), false);
+                    }
+                }
                 Next::Dial => match session.target() {
                     Some(target) => self.egress.dial(key, session.user(), target, now),
                     None => session.refuse(Refusal::General),

@@ -5,6 +5,7 @@ use super::{Config, Deadlines, End, Report};
 use crate::egress::{Dialed, Failure};
 use crate::engine::FlowId;
 use crate::front::Front;
+use crate::users::Verdict;
 use core::net::SocketAddr;
 use sockhop::machine::Machine;
 use sockhop::relay::{Relay, Ring, State, Stream};
@@ -13,11 +14,14 @@ use sockhop::socks5::{Command, Event, Login, Refusal};
 use sockhop::time::{Instant, Reason};
 use sockhop::trace::{Recorder, Sink, Traced};
 use sockhop::wire::Target;
+use std::sync::Arc;
 
 /// What the proxy is to do for a session.
 pub(super) enum Next {
     /// Nothing until something changes.
     Wait,
+    /// Have the password judged by this hash, which may be the user's own.
+    Judge(Arc<str>, bool),
     /// Dial the session's target.
     Dial,
     /// Listen for the session's target.
@@ -28,9 +32,21 @@ pub(super) enum Next {
     Over,
 }
 
+impl Next {
+    /// Returns what serves a command.
+    const fn begin(command: Command) -> Self {
+        match command {
+            Command::Connect => Self::Dial,
+            Command::Bind => Self::Bind,
+            Command::Associate => Self::Associate,
+        }
+    }
+}
+
 #[derive(Debug)]
 enum Stage<T> {
     Talking,
+    Judging,
     Dialing,
     Relaying(T),
     Associated(Association),
@@ -40,6 +56,7 @@ impl<T> Stage<T> {
     const fn name(&self) -> &'static str {
         match self {
             Self::Talking => "Talking",
+            Self::Judging => "Judging",
             Self::Dialing => "Dialing",
             Self::Relaying(_) => "Relaying",
             Self::Associated(_) => "Associated",
@@ -48,8 +65,14 @@ impl<T> Stage<T> {
 }
 
 /// The ways from stage to stage, as this module's parent draws them.
-const EDGES: [(&str, &str); 4] =
-    [("Talking", "Dialing"), ("Dialing", "Talking"), ("Talking", "Relaying"), ("Talking", "Associated")];
+const EDGES: [(&str, &str); 6] = [
+    ("Talking", "Judging"),
+    ("Judging", "Talking"),
+    ("Talking", "Dialing"),
+    ("Dialing", "Talking"),
+    ("Talking", "Relaying"),
+    ("Talking", "Associated"),
+];
 
 /// Goes on to another stage, by a way that is drawn.
 fn enter<T>(stage: &mut Stage<T>, next: Stage<T>) {
@@ -121,7 +144,7 @@ impl<T: Stream> Session<T> {
         }
         let next = match self.stage {
             Stage::Talking => self.talk(now, front, config),
-            Stage::Dialing => self.wait(front),
+            Stage::Judging | Stage::Dialing => self.wait(front),
             Stage::Relaying(_) => Next::Wait,
             Stage::Associated(_) => self.hold(now, front),
         };
@@ -145,6 +168,23 @@ impl<T: Stream> Session<T> {
         match self.machine.poll() {
             Ok(Event::Request(request)) => Some(request.target),
             Ok(Event::Login { .. } | Event::Accept | Event::Relay) | Err(_) => None,
+        }
+    }
+
+    /// Returns the password that stands to be judged.
+    pub(super) fn password(&self) -> &[u8] {
+        match self.machine.poll() {
+            Ok(Event::Login { password, .. }) => password,
+            Ok(Event::Request(_) | Event::Accept | Event::Relay) | Err(_) => &[],
+        }
+    }
+
+    /// Takes the judgment of the password.
+    pub(super) fn judged<S: Sink>(&mut self, now: Instant, recorder: &mut Recorder<S>, right: bool) {
+        if matches!(self.stage, Stage::Judging) {
+            enter(&mut self.stage, Stage::Talking);
+            let mut machine = Traced::new(&mut self.machine, recorder, self.flow.serial(), now);
+            machine.step(|machine| machine.judge(right));
         }
     }
 
@@ -212,10 +252,7 @@ impl<T: Stream> Session<T> {
         outcome: Result<SocketAddr, Failure>,
     ) {
         enter(&mut self.stage, Stage::Talking);
-        let answer = outcome.map_err(|failure| {
-            self.detail = failure.text;
-            failure.refusal
-        });
+        let answer = told(outcome, &mut self.detail);
         self.granted = answer.is_ok();
         let mut machine = Traced::new(&mut self.machine, recorder, self.flow.serial(), now);
         machine.step(|machine| machine.answer(answer));
@@ -225,7 +262,7 @@ impl<T: Stream> Session<T> {
     pub(super) const fn association(&mut self) -> Option<&mut Association> {
         match &mut self.stage {
             Stage::Associated(association) => Some(association),
-            Stage::Talking | Stage::Dialing | Stage::Relaying(_) => None,
+            Stage::Talking | Stage::Judging | Stage::Dialing | Stage::Relaying(_) => None,
         }
     }
 
@@ -273,7 +310,7 @@ impl<T: Stream> Session<T> {
         let reason = self.clock.map_or(Reason::Idle, |(reason, _)| reason);
         match self.stage {
             Stage::Relaying(_) | Stage::Associated(_) => self.cut(front, End::Expired(reason)),
-            Stage::Talking | Stage::Dialing => {
+            Stage::Talking | Stage::Judging | Stage::Dialing => {
                 enter(&mut self.stage, Stage::Talking);
                 self.machine.expire();
                 self.clock = None;
@@ -313,7 +350,7 @@ impl<T: Stream> Session<T> {
             reply: self.machine.refusal().map(Refusal::code).or(self.granted.then_some(0)),
             octets: match &self.stage {
                 Stage::Associated(association) => association.octets,
-                Stage::Talking | Stage::Dialing | Stage::Relaying(_) => self.relay.carried(),
+                Stage::Talking | Stage::Judging | Stage::Dialing | Stage::Relaying(_) => self.relay.carried(),
             },
             lasted: now.since(self.began),
             end: self.end.unwrap_or(End::Left),
@@ -334,15 +371,20 @@ impl<T: Stream> Session<T> {
             };
             match machine.poll() {
                 Ok(Event::Login { user, password }) => {
-                    let known = config.knows(user, password);
+                    let verdict = config.users.verdict(user, password);
                     self.user = user.escape_ascii().to_string();
-                    machine.step(|machine| machine.judge(known));
+                    match verdict {
+                        Verdict::Known(known) => machine.step(|machine| machine.judge(known)),
+                        Verdict::Hashed { hash, his } => {
+                            enter(&mut self.stage, Stage::Judging);
+                            return Next::Judge(hash, his);
+                        }
+                    }
                 }
                 Ok(Event::Request(request)) => {
                     self.target = request.target.to_string();
-                    let claims = machine.machine().user_id().filter(|user| !user.is_empty());
-                    if let Some(user) = claims {
-                        self.user = user.escape_ascii().to_string();
+                    if let Some(claimed) = machine.machine().user_id().filter(|user| !user.is_empty()) {
+                        self.user = claimed.escape_ascii().to_string();
                     }
                     if let Some(over) = self.over.take() {
                         self.detail = over;
@@ -350,26 +392,17 @@ impl<T: Stream> Session<T> {
                         continue;
                     }
                     enter(&mut self.stage, Stage::Dialing);
-                    return match request.command {
-                        Command::Connect => Next::Dial,
-                        Command::Bind => Next::Bind,
-                        Command::Associate => Next::Associate,
-                    };
+                    return Next::begin(request.command);
                 }
                 Ok(Event::Accept) => {
                     let Some(outcome) = self.accepted.take() else { return Next::Wait };
-                    let accepted = match outcome {
-                        Ok(accepted) => {
-                            self.target = format!("{} by BIND", accepted.bound);
-                            self.dialed = Some(accepted.stream);
-                            Ok(accepted.bound)
-                        }
-                        Err(failure) => {
-                            self.detail = failure.text;
-                            Err(failure.refusal)
-                        }
-                    };
-                    machine.step(|machine| machine.accept(accepted));
+                    let peer = outcome.map(|accepted| {
+                        self.target = format!("{} by BIND", accepted.bound);
+                        self.dialed = Some(accepted.stream);
+                        accepted.bound
+                    });
+                    let peer = told(peer, &mut self.detail);
+                    machine.step(|machine| machine.accept(peer));
                 }
                 Ok(Event::Relay) => {
                     let Some(stream) = self.dialed.take() else { return Next::Wait };
@@ -418,7 +451,9 @@ impl<T: Stream> Session<T> {
     /// Starts the clock anew when something else is waited for, or something has moved.
     fn set_clock(&mut self, now: Instant, moved: bool) {
         let reason = match self.stage {
-            Stage::Talking | Stage::Dialing => self.machine.patience().map(|patience| patience.reason),
+            Stage::Talking | Stage::Judging | Stage::Dialing => {
+                self.machine.patience().map(|patience| patience.reason)
+            }
             Stage::Associated(_) => Some(Reason::Datagrams),
             Stage::Relaying(_) => Some(match self.relay.state() {
                 State::UpOnly | State::DownOnly => Reason::HalfClose,
@@ -431,6 +466,14 @@ impl<T: Stream> Session<T> {
             (None, clock) => clock,
         };
     }
+}
+
+/// Parts what the client is told of a failure from what the log is told.
+fn told<R>(outcome: Result<R, Failure>, detail: &mut String) -> Result<R, Refusal> {
+    outcome.map_err(|failure| {
+        *detail = failure.text;
+        failure.refusal
+    })
 }
 
 /// Moves what the machine wants to say and hear; `Err` when the client is gone.

@@ -1,0 +1,110 @@
+//! `--config FILE`: flags in a TOML file, by their long names.
+//!
+//! The file becomes flags in front of those of the command line, which so decide where both say something; nothing is
+//! defined twice.
+
+use crate::args::{Arguments, Command};
+use crate::exit::{FAILED, Failure, USAGE};
+use clap::{CommandFactory, Parser};
+use std::ffi::OsString;
+use std::path::Path;
+use toml::Value;
+
+/// Parses a command line, with the file that it names, if it names one.
+///
+/// # Errors
+/// As clap prints them, or a sentence that names the file and the key.
+pub(crate) fn parse(line: Vec<OsString>) -> Result<Result<Arguments, clap::Error>, Failure> {
+    let arguments = match Arguments::try_parse_from(&line) {
+        Ok(arguments) => arguments,
+        Err(error) => return Ok(Err(error)),
+    };
+    let Command::Socks5(options) = &arguments.command else { return Ok(Ok(arguments)) };
+    let Some(path) = &options.config else { return Ok(Ok(arguments)) };
+    let shown = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::new(FAILED, format!("{shown}: {error}; --config names a file of flags")))?;
+    let flags = flags(path, &text)?;
+    // The program, its subcommand, the file, the line.
+    let mut whole: Vec<OsString> = line.iter().take(2).cloned().collect();
+    whole.extend(flags.into_iter().map(OsString::from));
+    whole.extend(line.iter().skip(2).cloned());
+    Ok(Arguments::try_parse_from(whole))
+}
+
+/// Returns the flags that a file stands for.
+fn flags(path: &Path, text: &str) -> Result<Vec<String>, Failure> {
+    let wrong = |what: String| Failure::new(USAGE, format!("{}: {what}", path.display()));
+    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| wrong(error.to_string()))?;
+    let command = Arguments::command();
+    let socks5 = command.find_subcommand("socks5").into_iter().flat_map(clap::Command::get_arguments);
+    let known: Vec<(&str, bool)> = socks5
+        .filter_map(|flag| Some((flag.get_long()?, flag.get_action().takes_values())))
+        .filter(|(name, _)| !["config", "help"].contains(name))
+        .collect();
+    let mut flags = Vec::new();
+    for (key, value) in &table {
+        let Some((_, takes)) = known.iter().find(|(name, _)| name == key) else {
+            let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+            return Err(wrong(format!("{key:?} is no flag; there are {}", names.join(", "))));
+        };
+        match value {
+            Value::Boolean(on) if !takes => flags.extend(on.then(|| format!("--{key}"))),
+            Value::Array(values) if *takes => {
+                for value in values {
+                    let text = plain(value)
+                        .ok_or_else(|| wrong(format!("{key} has an entry that is no text or number")))?;
+                    flags.push(format!("--{key}={text}"));
+                }
+            }
+            value if *takes => {
+                let text =
+                    plain(value).ok_or_else(|| wrong(format!("{key} is no text, number or list of them")))?;
+                flags.push(format!("--{key}={text}"));
+            }
+            _ => return Err(wrong(format!("{key} is true or false"))),
+        }
+    }
+    Ok(flags)
+}
+
+fn plain(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Integer(number) => Some(number.to_string()),
+        Value::Float(number) => Some(number.to_string()),
+        Value::Boolean(_) | Value::Datetime(_) | Value::Array(_) | Value::Table(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Vec<String>, String> {
+        flags(Path::new("a.toml"), text).map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn every_kind_of_flag_has_its_value() {
+        let text =
+            "port = 1081\nladder = true\nhandshake-timeout = 2.5\ndeny = [\"10.0.0.0/8\", \"any:25\"]\n";
+        let mut flags = read(text).unwrap();
+        flags.sort();
+        let wanted =
+            ["--deny=10.0.0.0/8", "--deny=any:25", "--handshake-timeout=2.5", "--ladder", "--port=1081"];
+        assert_eq!(flags, wanted);
+        assert_eq!(read("ladder = false"), Ok(vec![]));
+        for (text, said) in [
+            ("prot = 1", "a.toml: \"prot\" is no flag; there are listen,"),
+            ("config = \"b\"", "\"config\" is no flag"),
+            ("port = true", "port is no text"),
+            ("ladder = 1", "ladder is true or false"),
+            ("deny = [[1]]", "deny has an entry"),
+            ("port = ", "a.toml"),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.contains(said), "{text}: {error}");
+        }
+    }
+}
