@@ -2,6 +2,7 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 use std::io::{BufRead, BufReader, Write};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -125,6 +126,27 @@ impl Namespace {
         namespace
     }
 
+    /// Moves the calling thread, and those it will start, into the namespace: its sockets are made there from now on.
+    ///
+    /// # Panics
+    /// The kernel does not let it.
+    pub fn enter(&self) {
+        let file =
+            std::fs::File::open(format!("/run/netns/{}", self.name)).expect("the namespace has a file");
+        let kind = Some(rustix::thread::LinkNameSpaceType::Network);
+        rustix::thread::move_into_link_name_space(file.as_fd(), kind).expect("root may enter");
+    }
+
+    /// Has names mean these addresses for the programs that are started from now on, in the form of `/etc/hosts`.
+    ///
+    /// # Panics
+    /// There is no room.
+    pub fn hosts(&self, text: &str) {
+        let folder = format!("/etc/netns/{}", self.name);
+        std::fs::create_dir_all(&folder).expect("root may write there");
+        std::fs::write(format!("{folder}/hosts"), text).expect("root may write there");
+    }
+
     fn command(&self, program: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.name, program]).args(arguments).stdin(Stdio::null());
@@ -183,6 +205,8 @@ impl Default for Namespace {
 impl Drop for Namespace {
     fn drop(&mut self) {
         let _ = Command::new("ip").args(["netns", "del", &self.name]).status();
+        // Only namespaces with names of their own have a folder.
+        let _ = std::fs::remove_dir_all(format!("/etc/netns/{}", self.name));
     }
 }
 
