@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
+use std::time::Instant;
 
 /// Events and lines that wait to be printed; more are counted and said to be lost.
 const WAITING: usize = 65_536;
@@ -75,12 +76,22 @@ impl Printer {
     /// # Errors
     /// Those of standard output, or that it takes nothing any more.
     pub(crate) fn finish(self, mut page: Page) -> io::Result<()> {
-        self.offer(&mut page);
+        let until = Instant::now() + PATIENCE;
+        loop {
+            self.offer(&mut page);
+            if page.is_empty() || Instant::now() >= until {
+                break;
+            }
+            // The thread is behind; nobody else waits for this one any more.
+            thread::sleep(Duration::from_millis(1));
+        }
         drop(self.pages);
-        self.done.recv_timeout(PATIENCE).unwrap_or_else(|_| {
-            let text = "standard output takes nothing any more, so the last lines are not printed";
-            Err(io::Error::new(io::ErrorKind::TimedOut, text))
-        })
+        self.done
+            .recv_timeout(until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1)))
+            .unwrap_or_else(|_| {
+                let text = "standard output takes nothing any more, so the last lines are not printed";
+                Err(io::Error::new(io::ErrorKind::TimedOut, text))
+            })
     }
 }
 
