@@ -3,8 +3,7 @@
 //! A round waits for a socket, the resolver, a signal or the earliest deadline; serves what has become ready; then lets
 //! the proxy take what its egress has, and its deadlines.
 
-use crate::egress::host::Socket;
-use crate::egress::{self, Egress, Policy, Upstream};
+use crate::egress::{self, Egress, Policy, Socket, Upstream};
 use crate::engine::{Counters, Event, Load};
 use crate::front::HostFront;
 use crate::os::{Asked, Signals};

@@ -9,8 +9,7 @@
 //! 4. lets the proxy take what its egress has, and its deadlines;
 //! 5. flushes the engine onto the TUN.
 
-use crate::egress::host::Socket;
-use crate::egress::{self, Egress, Policy, Rule, Upstream};
+use crate::egress::{self, Egress, Policy, Rule, Socket, Upstream};
 use crate::engine::{self, Counters, Engine, Event, Load};
 use crate::os::{Asked, Signals};
 use crate::proxy::{self, Proxy, Report};

@@ -1,6 +1,6 @@
 //! Listeners on this host, each for one connection from one peer (RFC 1928 §4, BIND).
 
-use super::{Dialed, Failure, failure, host::Socket};
+use super::{Dialed, Failure, Socket, failure};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use mio::net::TcpListener;
 use mio::{Interest, Registry, Token};

@@ -3,8 +3,8 @@
 //! Names go to that server as they came: nobody is asked for them here. So rules about addresses see only addresses
 //! and literals; those about names and ports see everything.
 
-use super::host::{Host, Socket};
-use super::{Asked, Dialed, Egress, Event, Failure, Policy, Rule};
+use super::host::Host;
+use super::{Asked, Dialed, Egress, Event, Failure, Policy, Rule, Socket};
 use crate::resolve::{Resolver, literal_of};
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};

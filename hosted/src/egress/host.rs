@@ -5,7 +5,7 @@
 
 use super::bind::{self, Listeners};
 use super::udp::Associations;
-use super::{Asked as Wanted, Dialed, Egress, Event, Failure, Policy, failure};
+use super::{Asked as Wanted, Dialed, Egress, Event, Failure, Policy, Socket, failure};
 use crate::engine::Timers;
 use crate::resolve::{Asked, Resolved, Resolver};
 use core::net::SocketAddr;
@@ -14,12 +14,10 @@ use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use rustix::io::Errno;
 use slab::Slab;
-use sockhop::relay::{Broken, Stream};
 use sockhop::socks5::Refusal;
 use sockhop::time::Instant;
 use sockhop::wire::{Host as Name, Target};
 use std::collections::{HashMap, VecDeque};
-use std::io::{self, Read, Write};
 
 /// How long an address is waited for before the next is tried as well (RFC 8305 §8).
 const STAGGER: Duration = Duration::from_millis(250);
@@ -34,74 +32,6 @@ const LISTENER: usize = 2;
 const TURN: usize = 64;
 /// Datagrams that may wait for a name.
 const NAMED: usize = 256;
-
-/// A connection through a socket of this host.
-#[derive(Debug)]
-pub struct Socket {
-    stream: Option<TcpStream>,
-}
-
-impl Socket {
-    pub(super) const fn new(stream: TcpStream) -> Self {
-        Self { stream: Some(stream) }
-    }
-
-    /// Returns the other end's address; `None` when there is none any more.
-    pub(super) fn peer(&self) -> Option<SocketAddr> {
-        self.stream.as_ref()?.peer_addr().ok()
-    }
-
-    /// As [`Stream::read`], but leaves the octets where they are.
-    pub(super) fn peek(&mut self, into: &mut [u8]) -> nb::Result<usize, Broken> {
-        let Some(stream) = &self.stream else { return Err(nb::Error::Other(Broken::Reset)) };
-        retried(|| stream.peek(into))
-    }
-}
-
-impl Stream for Socket {
-    fn read(&mut self, into: &mut [u8]) -> nb::Result<usize, Broken> {
-        debug_assert!(!into.is_empty(), "0 octets read would look like a FIN");
-        let Some(stream) = &mut self.stream else { return Err(nb::Error::Other(Broken::Reset)) };
-        retried(|| stream.read(into))
-    }
-
-    fn write(&mut self, from: &[u8]) -> nb::Result<usize, Broken> {
-        debug_assert!(!from.is_empty(), "no octets are neither taken nor refused");
-        let Some(stream) = &mut self.stream else { return Err(nb::Error::Other(Broken::Reset)) };
-        retried(|| stream.write(from))
-    }
-
-    fn close(&mut self) {
-        if let Some(stream) = &self.stream {
-            // A socket that is gone already has nothing left to shut down.
-            let _ = stream.shutdown(std::net::Shutdown::Write);
-        }
-    }
-
-    fn abort(&mut self) {
-        if let Some(stream) = self.stream.take() {
-            // Without the option the peer sees a FIN in place of a RST; there is nothing better to do.
-            let _ = rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO));
-        }
-    }
-}
-
-pub(crate) fn retried(mut call: impl FnMut() -> io::Result<usize>) -> nb::Result<usize, Broken> {
-    loop {
-        match call() {
-            Ok(count) => return Ok(count),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(nb::Error::WouldBlock),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => {
-                return Err(nb::Error::Other(match error.kind() {
-                    io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Broken::Reset,
-                    io::ErrorKind::TimedOut => Broken::TimedOut,
-                    _ => Broken::Host(error.raw_os_error().unwrap_or(0)),
-                }));
-            }
-        }
-    }
-}
 
 /// One connection being tried, or one that stands.
 #[derive(Debug)]
@@ -535,7 +465,7 @@ mod tests {
     #[test]
     fn each_error_of_the_host_has_its_reply_code() {
         let at = "192.0.2.1:1".parse().unwrap();
-        let code = |errno: Errno| failure(at, &io::Error::from(errno)).refusal.code();
+        let code = |errno: Errno| failure(at, &std::io::Error::from(errno)).refusal.code();
         assert_eq!(code(Errno::CONNREFUSED), 5);
         assert_eq!(code(Errno::NETUNREACH), 3);
         assert_eq!(code(Errno::HOSTUNREACH), 4);

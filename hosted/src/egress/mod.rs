@@ -5,10 +5,13 @@ mod chain;
 pub mod host;
 pub mod memory;
 mod policy;
+mod socket;
 mod udp;
 
 pub use chain::{Chain, Upstream};
 pub use policy::{Asked, Policy, Rule, Verdict};
+pub use socket::Socket;
+pub(crate) use socket::retried;
 
 use crate::resolve::Resolver;
 use core::fmt;
@@ -155,7 +158,7 @@ pub(crate) fn through(
     policy: Policy,
     waker: Arc<Waker>,
     upstream: Option<Upstream>,
-) -> Box<dyn Egress<Stream = host::Socket>> {
+) -> Box<dyn Egress<Stream = Socket>> {
     let resolver = Resolver::new(waker);
     match upstream {
         None => Box::new(host::Host::new(registry, first_token, policy, resolver)),

@@ -3,9 +3,11 @@
 //! A session does not see where its client is. On the engine it is a flow of the stack behind the TUN; on
 //! [`HostFront`] it is a socket of this host's.
 
+mod connection;
 mod host;
 
-pub use host::{HostFront, Lent};
+pub use connection::Lent;
+pub use host::HostFront;
 
 use crate::engine::{Datagram, Engine, FlowId};
 use core::net::{IpAddr, SocketAddr};
