@@ -29,7 +29,6 @@ pub(super) struct Datagrams {
     open: HashSet<SocketAddr>,
     arrived: VecDeque<Datagram>,
     leaving: VecDeque<Vec<u8>>,
-    port: u16,
 }
 
 impl Datagrams {
@@ -52,12 +51,11 @@ impl Datagrams {
 impl<S: Sink> Engine<S> {
     /// Opens a UDP port of one of the stack's addresses, any that is free; `None` when all are taken.
     pub fn open_port(&mut self, ip: IpAddr) -> Option<SocketAddr> {
-        let datagrams = &mut self.datagrams;
-        (0..16_384).find_map(|_| {
-            datagrams.port = (datagrams.port + 1) % 16_384;
-            let at = SocketAddr::new(ip, 49_152 + datagrams.port);
-            datagrams.open.insert(at).then_some(at)
-        })
+        let open = &mut self.datagrams.open;
+        let port = self.ports.draw((ip, "datagrams"), |port| !open.contains(&SocketAddr::new(ip, port)))?;
+        let at = SocketAddr::new(ip, port);
+        open.insert(at);
+        Some(at)
     }
 
     /// Closes a UDP port; what has come to it is forgotten.

@@ -1,5 +1,7 @@
 //! One connection: its socket, alone in a set of its own, and what is known of it from outside.
 
+use super::notice::Unreachable;
+use super::wait::Tuple;
 use core::net::SocketAddr;
 use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::tcp::{self, CongestionControl, SocketBuffer};
@@ -43,6 +45,10 @@ pub(super) struct Flow {
     pub(super) lingering: Seq,
     /// Whether a deadline ended it, so that its owner hears of no reset.
     pub(super) expired: bool,
+    /// What was said of its peer while it was being opened.
+    pub(super) unreachable: Option<Unreachable>,
+    /// The largest packet that is sent on it, in octets.
+    pub(super) path: usize,
     /// The size of each of its rings, in octets.
     pub(super) ring: usize,
     /// Octets of payload that came in and went out, repetitions included.
@@ -50,7 +56,9 @@ pub(super) struct Flow {
 }
 
 impl Flow {
-    pub(super) fn new(serial: u32, local: SocketAddr, remote: SocketAddr, ring: usize, guard: Guard) -> Self {
+    /// Returns a connection that has not begun, with rings of `ring` octets each, on a path that takes packets of
+    /// `path` octets.
+    pub(super) fn new(serial: u32, (local, remote): Tuple, ring: usize, path: usize, guard: Guard) -> Self {
         let mut socket = tcp::Socket::new(SocketBuffer::new(vec![0; ring]), SocketBuffer::new(vec![0; ring]));
         socket.set_ack_delay(None);
         socket.set_nagle_enabled(false);
@@ -76,6 +84,8 @@ impl Flow {
             over: false,
             lingering: Seq(0),
             expired: false,
+            unreachable: None,
+            path,
             ring,
             octets: (0, 0),
         }

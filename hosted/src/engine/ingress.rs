@@ -29,6 +29,7 @@ impl<S: Sink> Engine<S> {
             Ok(_) => self.counters.malformed += 1,
             Err(_) if protocol(packet) == Some(TCP) => self.counters.malformed += 1,
             Err(_) if self.datagrams.take(packet) => {}
+            Err(_) if self.take_notice(packet) => {}
             Err(_) => self.other(packet, wire),
         }
     }
@@ -58,7 +59,7 @@ impl<S: Sink> Engine<S> {
     ) {
         let bare_syn =
             segment.flags.contains(Flags::SYN) && !segment.flags.intersects(Flags::ACK | Flags::RST);
-        let service = self.listeners.get(&tuple.0).copied();
+        let service = self.listener(tuple.0, tuple.1.ip());
         let (true, Some(service)) = (bare_syn, service) else {
             return self.reset(segment, packet, wire);
         };
@@ -131,7 +132,7 @@ impl<S: Sink> Engine<S> {
     pub(super) fn show(&mut self, slot: usize, packet: &[u8]) -> Option<usize> {
         let flow = &mut self.flows[slot];
         let mut port = Port::new(Some(packet), &mut self.out, self.config.mtu);
-        let (tcp, clock) = (&mut self.tcp, stack_time(self.now));
+        let (tcp, clock) = (self.tcp.of(flow.path, &self.config), stack_time(self.now));
         let outcome =
             catch_unwind(AssertUnwindSafe(|| tcp.poll_ingress_single(clock, &mut port, flow.sockets())));
         let sent = port.sent();
@@ -206,7 +207,10 @@ impl<S: Sink> Engine<S> {
             return;
         }
         let bare_syn = segment.flags.contains(Flags::SYN) && !segment.flags.contains(Flags::ACK);
-        if bare_syn && segment.seq.is_after(record.rcv_nxt) && self.listeners.contains_key(&record.tuple.0) {
+        if bare_syn
+            && segment.seq.is_after(record.rcv_nxt)
+            && self.listener(segment.dst, segment.src.ip()).is_some()
+        {
             self.waits.remove(slot);
             self.places.remove(&record.tuple);
             return self.meet_listener(record.tuple, Some(record.snd_nxt), segment, packet, wire);
@@ -238,7 +242,7 @@ impl<S: Sink> Engine<S> {
             return;
         }
         let mut port = Port::new(Some(packet), &mut self.out, self.config.mtu);
-        self.tcp.poll_ingress_single(stack_time(self.now), &mut port, &mut self.nobody);
+        self.tcp.wide().poll_ingress_single(stack_time(self.now), &mut port, &mut self.nobody);
         let sent = port.sent();
         self.transmit(sent, wire);
     }

@@ -19,32 +19,36 @@
 mod datagrams;
 mod flow;
 mod ingress;
+mod notice;
 mod port;
+mod ports;
 mod rings;
 mod service;
 mod timers;
 mod wait;
+mod ways;
 
 pub use datagrams::Datagram;
 pub use flow::Service;
+pub use notice::Unreachable;
 pub(crate) use timers::Timers;
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use datagrams::Datagrams;
 use flow::Flow;
-use port::Port;
+use ports::Ports;
 use rings::Budget;
 use siphasher::sip::SipHasher13;
 use slab::Slab;
-use smoltcp::iface::{Config as InterfaceConfig, Interface, SocketSet};
-use smoltcp::wire::{HardwareAddress, IpCidr};
+use smoltcp::iface::{Interface, SocketSet};
 use sockhop::stack::{Socket, Wish};
 use sockhop::tcp::{Cause, Guard, Rules, Seq, State, isn};
 use sockhop::time::{Instant, Reason};
 use sockhop::trace::{Recorder, Sink};
 use std::collections::{HashMap, VecDeque};
 use wait::{Tuple, Waits};
+use ways::Ways;
 
 /// Where packets leave to; it never refuses one, and drops what it cannot carry.
 pub trait Wire {
@@ -205,6 +209,14 @@ pub struct Load {
     pub rings: usize,
 }
 
+/// Who may connect to a place, and what for.
+#[derive(Clone, Copy, Debug)]
+struct Listener {
+    service: Service,
+    /// The only peer that may; without one, everybody may.
+    peer: Option<IpAddr>,
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Place {
     Flow(usize),
@@ -222,16 +234,19 @@ impl core::hash::BuildHasher for Keyed {
     }
 }
 
+/// Two connections, and who is told of changes.
+pub type Pair<'a, S> = (Socket<'a, 'static>, Socket<'a, 'static>, &'a mut Recorder<S>);
+
 /// A TCP/IP stack, with `S` told of everything it does.
 pub struct Engine<S: Sink = ()> {
     config: Config,
     now: Instant,
-    tcp: Interface,
+    tcp: Ways,
     others: Interface,
     nobody: SocketSet<'static>,
     flows: Slab<Flow>,
     places: HashMap<Tuple, Place, Keyed>,
-    listeners: HashMap<SocketAddr, Service, Keyed>,
+    listeners: HashMap<SocketAddr, Listener, Keyed>,
     waits: Waits,
     timers: Timers,
     dirty: Vec<usize>,
@@ -242,7 +257,7 @@ pub struct Engine<S: Sink = ()> {
     /// Unfinished handshakes, oldest first; some are over.
     opening: VecDeque<FlowId>,
     serial: u32,
-    port: u16,
+    ports: Ports<Keyed>,
     answers: Allowance,
     datagrams: Datagrams,
     counters: Counters,
@@ -262,14 +277,11 @@ impl<S: Sink> core::fmt::Debug for Engine<S> {
 impl<S: Sink> Engine<S> {
     /// Returns a stack that knows no connection and no listener.
     pub fn new(config: Config, sink: S) -> Self {
-        let mut out = vec![0; config.mtu.max(1_500)];
-        let tcp = interface(&config, config.seed[0], &mut out);
-        let others = interface(&config, config.seed[1], &mut out);
         let keyed = Keyed([config.seed[1], config.seed[0]]);
         Self {
             now: Instant::ZERO,
-            tcp,
-            others,
+            tcp: Ways::new(&config),
+            others: ways::interface(&config, config.seed[1], config.mtu),
             nobody: SocketSet::new(Vec::new()),
             flows: Slab::new(),
             places: HashMap::with_hasher(keyed),
@@ -283,24 +295,37 @@ impl<S: Sink> Engine<S> {
             half_open: 0,
             opening: VecDeque::new(),
             serial: 0,
-            port: u16::try_from(config.seed[0] % 16_384).unwrap_or(0),
+            ports: Ports::new(keyed),
             answers: Allowance::new(config.limits.answers),
             datagrams: Datagrams::default(),
             counters: Counters::default(),
             recorder: Recorder::new(sink),
-            out,
+            out: vec![0; config.mtu.max(1_500)],
             config,
         }
     }
 
     /// Accepts connections at `at` from now on; a listener that stood there is replaced.
     pub fn listen(&mut self, at: SocketAddr, service: Service) {
-        self.listeners.insert(at, service);
+        self.listeners.insert(at, Listener { service, peer: None });
+    }
+
+    /// Accepts one connection at a free port of `ip`, from `peer` if that is somebody, and returns where; `None` when
+    /// no port is left.
+    ///
+    /// The listener goes with [`unlisten`](Self::unlisten), which its owner calls once the connection has come.
+    pub fn listen_once(&mut self, ip: IpAddr, peer: Option<IpAddr>, service: Service) -> Option<SocketAddr> {
+        let listeners = &mut self.listeners;
+        let port =
+            self.ports.draw((ip, "listen"), |port| !listeners.contains_key(&SocketAddr::new(ip, port)))?;
+        let at = SocketAddr::new(ip, port);
+        listeners.insert(at, Listener { service, peer });
+        Some(at)
     }
 
     /// Accepts no further connections at `at`, and returns what they were for.
     pub fn unlisten(&mut self, at: SocketAddr) -> Option<Service> {
-        self.listeners.remove(&at)
+        self.listeners.remove(&at).map(|listener| listener.service)
     }
 
     /// Opens a connection from `local` to `remote`; port 0 of `local` stands for any free one.
@@ -314,7 +339,7 @@ impl<S: Sink> Engine<S> {
         let flow = &mut self.flows[slot];
         flow.owned = true;
         flow.deadline = Some((now + self.config.limits.connect, Reason::Connect));
-        if flow.socket().connect(self.tcp.context(), remote, local).is_err() {
+        if flow.socket().connect(self.tcp.wide().context(), remote, local).is_err() {
             self.remove(slot);
             return None;
         }
@@ -339,6 +364,16 @@ impl<S: Sink> Engine<S> {
         Some((self.flows[flow.slot].stream(), &mut self.recorder))
     }
 
+    /// Returns two connections at once, with the recorder for what is done with them; `None` when one is gone.
+    pub fn pair(&mut self, one: FlowId, other: FlowId) -> Option<Pair<'_, S>> {
+        (self.find(one)?, self.find(other)?);
+        debug_assert!(one != other, "a connection is not carried into itself");
+        self.mark(one.slot);
+        self.mark(other.slot);
+        let (one, other) = self.flows.get2_mut(one.slot, other.slot)?;
+        Some((one.stream(), other.stream(), &mut self.recorder))
+    }
+
     /// Gives a connection back: the engine closes it, discards what is still received, and forgets it.
     pub fn release(&mut self, flow: FlowId) {
         if self.find(flow).is_none() {
@@ -356,6 +391,12 @@ impl<S: Sink> Engine<S> {
         self.mark(flow.slot);
     }
 
+    /// Returns the stack's own address of the family of another.
+    pub fn own(&self, other: IpAddr) -> Option<IpAddr> {
+        let mut own = self.config.addresses.iter().map(|(ip, _)| *ip);
+        own.find(|ip| ip.is_ipv4() == other.is_ipv4())
+    }
+
     /// Returns our end of a connection and the peer's.
     pub fn ends(&self, flow: FlowId) -> Option<(SocketAddr, SocketAddr)> {
         self.find(flow).map(|flow| (flow.local, flow.remote))
@@ -364,6 +405,17 @@ impl<S: Sink> Engine<S> {
     /// Returns a connection's state; CLOSED once it is forgotten.
     pub fn state(&self, flow: FlowId) -> State {
         self.find(flow).map_or(State::Closed, |flow| flow.state)
+    }
+
+    /// Returns what was said of a connection that could not be opened; `None` when its peer refused it, or nobody
+    /// said anything.
+    pub fn unreachable(&self, flow: FlowId) -> Option<Unreachable> {
+        self.find(flow)?.unreachable
+    }
+
+    /// Returns whether a deadline of the engine's ended a connection.
+    pub fn has_expired(&self, flow: FlowId) -> bool {
+        self.find(flow).is_some_and(|flow| flow.expired)
     }
 
     /// Returns the next thing that happened.
@@ -435,17 +487,22 @@ impl<S: Sink> Engine<S> {
     }
 
     fn free_port(&mut self, mut local: SocketAddr, remote: SocketAddr) -> Option<SocketAddr> {
+        let at = |port| SocketAddr::new(local.ip(), port);
+        let (places, listeners) = (&self.places, &self.listeners);
+        let free = |port| !places.contains_key(&(at(port), remote));
         if local.port() != 0 {
-            return (!self.places.contains_key(&(local, remote))).then_some(local);
+            return free(local.port()).then_some(local);
         }
-        for _ in 0..16_384 {
-            self.port = (self.port + 1) % 16_384;
-            local.set_port(49_152 + self.port);
-            if !self.places.contains_key(&(local, remote)) {
-                return Some(local);
-            }
-        }
-        None
+        let port =
+            self.ports.draw((local.ip(), remote), |port| free(port) && !listeners.contains_key(&at(port)))?;
+        local.set_port(port);
+        Some(local)
+    }
+
+    /// Returns what a SYN from this peer to this place would be for.
+    fn listener(&self, at: SocketAddr, from: IpAddr) -> Option<Service> {
+        let listener = self.listeners.get(&at)?;
+        listener.peer.is_none_or(|peer| peer == from).then_some(listener.service)
     }
 
     /// Makes a flow with rings, and a place for it.
@@ -459,28 +516,10 @@ impl<S: Sink> Engine<S> {
         self.serial += 1;
         let number = isn(&self.config.seed, local, remote, self.now, after);
         let guard = Guard::with(number, self.config.guard);
-        let slot = self.flows.insert(Flow::new(self.serial, local, remote, ring, guard));
+        let slot = self.flows.insert(Flow::new(self.serial, (local, remote), ring, self.config.mtu, guard));
         self.places.insert((local, remote), Place::Flow(slot));
         Some(slot)
     }
-}
-
-/// Makes an interface with the stack's addresses and a way to everywhere.
-fn interface(config: &Config, seed: u64, out: &mut [u8]) -> Interface {
-    let mut settings = InterfaceConfig::new(HardwareAddress::Ip);
-    settings.random_seed = seed;
-    let mut port = Port::new(None, out, config.mtu);
-    let mut interface = Interface::new(settings, &mut port, smoltcp::time::Instant::ZERO);
-    interface.update_ip_addrs(|addresses| {
-        for &(address, prefix) in &config.addresses {
-            // smoltcp holds two; the doc of `Config::addresses` says so.
-            let _ = addresses.push(IpCidr::new(address.into(), prefix));
-        }
-    });
-    let routes = interface.routes_mut();
-    let _ = routes.add_default_ipv4_route(Ipv4Addr::new(198, 18, 0, 1));
-    let _ = routes.add_default_ipv6_route(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1));
-    interface
 }
 
 /// How many answers may still be given.

@@ -132,8 +132,8 @@ impl<S: Sink> Engine<S> {
         }
         for _ in 0..TURN {
             let flow = &mut self.flows[slot];
-            let mut port = Port::new(None, &mut self.out, self.config.mtu);
-            let (tcp, clock) = (&mut self.tcp, stack_time(self.now));
+            let mut port = Port::new(None, &mut self.out, flow.path);
+            let (tcp, clock) = (self.tcp.of(flow.path, &self.config), stack_time(self.now));
             let outcome =
                 catch_unwind(AssertUnwindSafe(|| tcp.poll_egress(clock, &mut port, flow.sockets())));
             let sent = port.sent();
@@ -156,7 +156,7 @@ impl<S: Sink> Engine<S> {
     /// Sets the timer of a flow to whatever comes first.
     fn schedule(&mut self, slot: usize) {
         let flow = &mut self.flows[slot];
-        let (tcp, clock) = (&mut self.tcp, stack_time(self.now));
+        let (tcp, clock) = (self.tcp.of(flow.path, &self.config), stack_time(self.now));
         let wanted = catch_unwind(AssertUnwindSafe(|| tcp.poll_at(clock, flow.sockets())));
         let Ok(wanted) = wanted else {
             self.counters.panics += 1;
