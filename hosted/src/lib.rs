@@ -2,6 +2,7 @@
 
 pub mod egress;
 pub mod engine;
+pub mod forwarding;
 pub mod front;
 pub mod lab;
 pub mod ladder;

@@ -3,7 +3,7 @@
 //! A round waits for a socket, the resolver, a signal or the earliest deadline; serves what has become ready; then lets
 //! the proxy take what its egress has, and its deadlines.
 
-use crate::egress::{self, Egress, Policy, Socket, Upstream};
+use crate::egress::{self, Egress, Policy, Socket, Way};
 use crate::engine::{Counters, Event, Load};
 use crate::front::HostFront;
 use crate::os::{Asked, Signals};
@@ -37,8 +37,8 @@ pub struct Listening {
 }
 
 impl Listening {
-    /// Returns a proxy that serves SOCKS at each of `at`, for at most `most` clients at once, and goes out through
-    /// this host's sockets, or through another server.
+    /// Returns a proxy that serves SOCKS at each of `at`, for at most `most` clients at once, and goes out by
+    /// `way`, which is not the stack: there is none.
     ///
     /// # Errors
     /// The host's, when it has no descriptors left or an address cannot be listened at.
@@ -47,7 +47,7 @@ impl Listening {
         most: usize,
         config: proxy::Config,
         mut policy: Policy,
-        upstream: Option<Upstream>,
+        way: Way,
     ) -> io::Result<Self> {
         let signals = Signals::new()?;
         let poll = Poll::new()?;
@@ -56,7 +56,7 @@ impl Listening {
         let front = HostFront::new(registry.try_clone()?, at, most)?;
         policy.listening = front.listens_at()?;
         let waker = Arc::new(Waker::new(registry, WAKER)?);
-        let egress = egress::through(registry.try_clone()?, SOCKETS, policy, Arc::clone(&waker), upstream);
+        let egress = egress::through(registry.try_clone()?, SOCKETS, policy, Arc::clone(&waker), way);
         let proxy = Proxy::new(config, egress).judged_by(Judge::new(waker)?);
         Ok(Self { poll, front, proxy, signals, began: std::time::Instant::now(), octets: (0, 0) })
     }

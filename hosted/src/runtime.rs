@@ -9,7 +9,7 @@
 //! 4. lets the proxy take what its egress has, and its deadlines;
 //! 5. flushes the engine onto the TUN.
 
-use crate::egress::{self, Egress, Policy, Rule, Socket, Upstream};
+use crate::egress::{self, Egress, Policy, Rule, Socket, Way};
 use crate::engine::{self, Counters, Engine, Event, Load};
 use crate::os::{Asked, Signals};
 use crate::proxy::{self, Proxy, Report};
@@ -33,7 +33,7 @@ const SOCKETS: usize = 3;
 const BATCH: usize = 64;
 /// How long connections may take to close after the first signal.
 const DRAIN: Duration = Duration::from_secs(2);
-/// The only service of this runtime.
+/// The service of the clients' listeners; those of a BIND are the egress's.
 const SOCKS: engine::Service = 1;
 
 /// What a run came to.
@@ -75,8 +75,7 @@ pub struct Runtime<S: Sink> {
 }
 
 impl<S: Sink> Runtime<S> {
-    /// Returns a runtime that serves SOCKS at each of `listeners` and goes out through this host's sockets, or
-    /// through another server.
+    /// Returns a runtime that serves SOCKS at each of `listeners` and goes out by `way`.
     ///
     /// # Errors
     /// The host's, when it has no descriptors left.
@@ -86,7 +85,7 @@ impl<S: Sink> Runtime<S> {
         listeners: &[SocketAddr],
         config: proxy::Config,
         policy: Policy,
-        upstream: Option<Upstream>,
+        way: Way,
     ) -> io::Result<Self> {
         let signals = Signals::new()?;
         let poll = Poll::new()?;
@@ -94,7 +93,7 @@ impl<S: Sink> Runtime<S> {
         registry.register(&mut SourceFd(&tun.as_raw_fd()), TUN, Interest::READABLE)?;
         registry.register(&mut SourceFd(&signals.as_raw_fd()), SIGNAL, Interest::READABLE)?;
         let waker = Arc::new(Waker::new(registry, WAKER)?);
-        let egress = egress::through(registry.try_clone()?, SOCKETS, policy, Arc::clone(&waker), upstream);
+        let egress = egress::through(registry.try_clone()?, SOCKETS, policy, Arc::clone(&waker), way);
         for listener in listeners {
             engine.listen(*listener, SOCKS);
         }
@@ -191,7 +190,10 @@ impl<S: Sink> Runtime<S> {
     fn turn(&mut self, now: Instant) {
         while let Some(event) = self.engine.next_event() {
             match event {
-                Event::Opened { flow, remote, .. } => self.proxy.opened(now, &mut self.engine, flow, remote),
+                Event::Opened { flow, service: SOCKS, remote, .. } => {
+                    self.proxy.opened(now, &mut self.engine, flow, remote);
+                }
+                Event::Opened { flow, local, remote, .. } => self.proxy.egress().came(flow, local, remote),
                 Event::Ready(flow) => self.proxy.ready(now, &mut self.engine, flow),
             }
         }

@@ -8,7 +8,7 @@ use sockhop::socks5::Refusal;
 use sockhop::time::Instant;
 use sockhop::wire::{Host as Name, Target};
 use sockhop_hosted::egress::host::Host;
-use sockhop_hosted::egress::{Dialed, Egress, Event, Failure, Policy, Rule, Socket};
+use sockhop_hosted::egress::{Egress, Event, Failure, Policy, Rule, Socket};
 use sockhop_hosted::engine::{self, Config, Engine, FlowId};
 use sockhop_hosted::lab::Tape;
 use sockhop_hosted::link::{Link, Path, Pipe};
@@ -327,6 +327,13 @@ fn hear(poll: &mut Poll, host: &mut Host) -> bool {
     events.iter().any(|event| event.token() == WAKER)
 }
 
+/// A target that was reached, and our end as it sees it.
+#[derive(Debug)]
+struct Reached {
+    stream: Socket,
+    bound: SocketAddr,
+}
+
 /// An egress by itself.
 struct World {
     poll: Poll,
@@ -362,11 +369,12 @@ impl World {
     }
 
     /// Waits for the end of the only dial, which has this key.
-    fn outcome(&mut self, now: Instant, wanted: usize) -> Result<Dialed<Socket>, Failure> {
+    fn outcome(&mut self, now: Instant, wanted: usize) -> Result<Reached, Failure> {
         loop {
             if let Event::Dialed { key, outcome } = self.event(now) {
                 assert_eq!(key, wanted);
-                return outcome;
+                let (stream, bound) = outcome.map(|dialed| (dialed.stream.own(), dialed.bound))?;
+                return Ok(Reached { stream: stream.expect("a socket of the host's"), bound });
             }
         }
     }

@@ -4,7 +4,7 @@ use crate::exit;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
-use sockhop_hosted::egress::{Rule, Upstream};
+use sockhop_hosted::egress::{Rule, Way};
 use sockhop_hosted::sim::Profile;
 use std::path::PathBuf;
 
@@ -32,7 +32,8 @@ pub(crate) enum Command {
   sudo tun-demo socks5 --addr 10.9.9.2/30 --addr6 none    and other addresses
   sudo tun-demo socks5 --deny 10.0.0.0/8 --allow loopback and other rules
   tun-demo socks5 --listen 127.0.0.1:1080                 without a TUN and without root
-  sudo tun-demo socks5 --egress socks5://127.0.0.1:9050   and out through another server")]
+  sudo tun-demo socks5 --egress socks5://127.0.0.1:9050   and out through another server
+  sudo tun-demo socks5 --egress stack --setup --ladder    and out by the stack itself: both legs are seen")]
     Socks5(Box<Socks5>),
     /// Play a scenario between two stacks on a simulated link, and draw it
     #[command(after_help = "Examples:
@@ -116,9 +117,16 @@ pub(crate) struct Socks5 {
     #[arg(long, value_name = "FILE")]
     pub(crate) users: Option<PathBuf>,
 
-    /// The way out: host, or another server as in socks5://ann:secret@proxy.example:1080
+    /// The way out: host, stack, or another server as in socks5://ann:secret@proxy.example:1080
+    ///
+    /// With stack both legs of a session stand on the userspace stack and can be seen. Beyond this host it then needs
+    /// forwarding and masquerading, which --setup sees to.
     #[arg(long, value_name = "WAY", default_value = "host")]
     pub(crate) egress: Way,
+
+    /// Let the host forward and masquerade for --egress stack (sysctl and nft); undone at the end
+    #[arg(long, conflicts_with = "listen")]
+    pub(crate) setup: bool,
 
     #[command(flatten)]
     pub(crate) rules: RuleFlags,
@@ -146,32 +154,6 @@ pub(crate) struct Socks5 {
     /// Seconds a target may take to answer
     #[arg(long, hide_short_help = true, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     pub(crate) connect_timeout: Duration,
-}
-
-/// The way out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
-    /// This host's sockets.
-    Host,
-    /// Another server.
-    Upstream(Upstream),
-}
-
-impl Way {
-    pub(crate) fn upstream(&self) -> Option<Upstream> {
-        match self {
-            Self::Host => None,
-            Self::Upstream(upstream) => Some(upstream.clone()),
-        }
-    }
-}
-
-impl core::str::FromStr for Way {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "host" { Ok(Self::Host) } else { text.parse().map(Self::Upstream) }
-    }
 }
 
 /// The rules; the first that fits decides, those that deny before those that allow.

@@ -1,7 +1,7 @@
 //! The exit codes, in one table that the program, its help and its tests read.
 
 use core::fmt;
-use sockhop_hosted::tun;
+use sockhop_hosted::{forwarding, tun};
 use std::io;
 
 /// Something failed that has no code of its own.
@@ -14,7 +14,7 @@ pub(crate) const PRIVILEGE: u8 = 3;
 pub(crate) const DEVICE: u8 = 4;
 /// An address or a route is in the way.
 pub(crate) const ADDRESS: u8 = 5;
-/// `doctor` found something missing.
+/// Something is missing: `doctor` found it, or a flag needs it.
 pub(crate) const MISSING: u8 = 6;
 
 /// The table as the long help shows it.
@@ -25,7 +25,7 @@ pub(crate) const TABLE: &str = "Exit codes:
   3  root is needed, or CAP_NET_ADMIN
   4  there is no TUN device, or its name cannot be used
   5  an address or a route is in the way
-  6  doctor found something missing";
+  6  something is missing: doctor found it, or a flag needs it";
 
 /// Why the program ends, and with which code.
 #[derive(Debug)]
@@ -65,6 +65,16 @@ impl From<tun::Error> for Failure {
             tun::Error::Missing | tun::Error::Name(..) => DEVICE,
             tun::Error::Route(..) | tun::Error::Address(..) => ADDRESS,
             tun::Error::Host(..) => FAILED,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<forwarding::Error> for Failure {
+    fn from(error: forwarding::Error) -> Self {
+        let code = match &error {
+            forwarding::Error::NoNft(_) => MISSING,
+            forwarding::Error::Nft(_) | forwarding::Error::Switch(..) => ADDRESS,
         };
         Self::new(code, error.to_string())
     }

@@ -5,8 +5,9 @@ use crate::config;
 use crate::exit::{ADDRESS, FAILED, Failure, PRIVILEGE, USAGE};
 use crate::printer::{Page, Printer};
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
-use sockhop_hosted::egress::Policy;
+use sockhop_hosted::egress::{Policy, Way};
 use sockhop_hosted::engine::{self, Engine};
+use sockhop_hosted::forwarding::Plan;
 use sockhop_hosted::ladder::Style;
 use sockhop_hosted::listening::Listening;
 use sockhop_hosted::os;
@@ -30,14 +31,24 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
     let stack = addresses(options, word(16))?;
     let hosts = stack.iter().map(|&(ip, prefix)| host_of(ip, prefix).map(|host| (host, prefix)));
     let hosts = hosts.collect::<Result<Vec<_>, _>>().map_err(|text| Failure::new(USAGE, text))?;
-    let tun = Tun::open(&tun::Config { name: options.tun.clone(), addresses: hosts, mtu: options.mtu })?;
+    let tun =
+        Tun::open(&tun::Config { name: options.tun.clone(), addresses: hosts.clone(), mtu: options.mtu })?;
     let name = tun.name().to_owned();
     let config = engine::Config::new(stack.clone(), options.mtu.into(), [word(0), word(8)]);
     let engine = Engine::new(config, options.ladder.then(Page::default));
     let listeners: Vec<SocketAddr> = stack.iter().map(|(ip, _)| SocketAddr::new(*ip, options.port)).collect();
     let own = stack.iter().map(|(ip, _)| *ip).collect();
-    let policy = Policy { own, rules: options.rules.in_order(), ..Policy::default() };
-    let runtime = Runtime::new(tun, engine, &listeners, proxy, policy, options.egress.upstream())?;
+    let policy = Policy {
+        own,
+        tun: hosts.iter().map(|(ip, _)| *ip).collect(),
+        from_stack: options.egress == Way::Stack,
+        rules: options.rules.in_order(),
+        ..Policy::default()
+    };
+    let runtime = Runtime::new(tun, engine, &listeners, proxy, policy, options.egress.clone())?;
+    let plan = Plan::new(&name, stack.iter().map(|(ip, _)| *ip));
+    // Before the runtime, so that it is undone while the device is still there.
+    let _applied = options.setup.then(|| plan.apply()).transpose()?;
     greet(options, &users, &name, &listeners, &mut std::io::stdout().lock())?;
     let printer = Printer::start(Style { colour: crate::colour(), whole: true });
     let mut reports = Page::default();
@@ -59,10 +70,13 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
 /// Serves at sockets of this host until Ctrl-C.
 fn listen(options: &Socks5) -> Result<(), Failure> {
     let policy = Policy { rules: options.rules.in_order(), ..Policy::default() };
-    let upstream = options.egress.upstream();
+    if options.egress == Way::Stack {
+        let text = "--egress stack needs the stack, and --listen has none: leave one of them out";
+        return Err(Failure::new(USAGE, text));
+    }
     let proxy = proxy_of(options)?;
     let users = proxy.users.clone();
-    let listening = Listening::new(&options.listen, options.most, proxy, policy, upstream)
+    let listening = Listening::new(&options.listen, options.most, proxy, policy, options.egress.clone())
         .map_err(|error| cannot_listen(&error))?;
     let at = listening.listens_at()?;
     let mut out = std::io::stdout().lock();
@@ -188,7 +202,7 @@ fn again() -> Result<(Box<Socks5>, proxy::Config), Failure> {
 /// Returns what cannot change while the program runs.
 fn fixed(options: &Socks5) -> impl PartialEq + use<> {
     let stack = (options.tun.clone(), options.addr, options.addr6, options.port, options.mtu, options.ladder);
-    (stack, options.listen.clone(), options.most, options.egress.clone())
+    (stack, options.listen.clone(), options.most, options.egress.clone(), options.setup)
 }
 
 fn say_limited(summary: &Summary, out: &mut impl Write) -> std::io::Result<()> {
@@ -205,8 +219,10 @@ fn say_ways(
     at: Option<SocketAddr>,
     out: &mut impl Write,
 ) -> std::io::Result<()> {
-    if let Some(upstream) = options.egress.upstream() {
-        writeln!(out, "  goes out through {upstream}")?;
+    match &options.egress {
+        Way::Host => {}
+        Way::Stack => writeln!(out, "  goes out through the stack: both legs of a connection are its own")?,
+        Way::Upstream(upstream) => writeln!(out, "  goes out through {upstream}")?,
     }
     let login = match users.first() {
         Some(user) => {
@@ -250,8 +266,30 @@ fn greet(
     }
     let at = SocketAddr::new(options.addr.0.into(), options.port);
     say_ways(options, users, Some(at), out)?;
+    say_forwarding(options, name, listeners, out)?;
     writeln!(out, "  Ctrl-C closes the connections and removes {name}; a second one does so at once")?;
     out.flush()
+}
+
+/// Says what the host does for the stack's way out, or what it would have to do.
+fn say_forwarding(
+    options: &Socks5,
+    name: &str,
+    listeners: &[SocketAddr],
+    out: &mut impl Write,
+) -> std::io::Result<()> {
+    let plan = Plan::new(name, listeners.iter().map(SocketAddr::ip));
+    if options.egress != Way::Stack {
+        return Ok(());
+    }
+    if options.setup {
+        return writeln!(out, "  this host forwards and masquerades for it until the end");
+    }
+    writeln!(out, "  beyond this host it needs --setup, or that you have typed:")?;
+    for line in plan.lines() {
+        writeln!(out, "    {line}")?;
+    }
+    Ok(())
 }
 
 fn sum_up(summary: &Summary, name: &str, out: &mut impl Write) -> Result<(), Failure> {

@@ -1,6 +1,6 @@
 //! Listeners on this host, each for one connection from one peer (RFC 1928 §4, BIND).
 
-use super::{Dialed, Failure, Socket, failure};
+use super::{Dialed, Failure, Leg, Socket, failure};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use mio::net::TcpListener;
 use mio::{Interest, Registry, Token};
@@ -108,5 +108,5 @@ pub(super) fn facing(peer: IpAddr) -> std::io::Result<IpAddr> {
 
 /// Makes the owner's stream of an accepted one.
 pub(super) fn dialed(stream: mio::net::TcpStream, peer: SocketAddr) -> Dialed<Socket> {
-    Dialed { stream: Socket::new(stream), bound: peer }
+    Dialed { stream: Leg::Own(Socket::new(stream)), bound: peer }
 }

@@ -4,7 +4,7 @@
 //! and literals; those about names and ports see everything.
 
 use super::host::Host;
-use super::{Asked, Dialed, Egress, Event, Failure, Policy, Rule, Socket};
+use super::{Asked, Dialed, Egress, Event, Failure, Leg, Policy, Rule, Socket};
 use crate::resolve::{Resolver, literal_of};
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -138,6 +138,8 @@ impl Chain {
         let any = Rule::new("any", true).into_iter().collect();
         let way = Policy { rules: any, ..policy.clone() };
         let host = Host::new(registry, first_token, way, resolver);
+        // Where this host would route a target is of no matter to the server that reaches it.
+        let policy = Policy { tun: Vec::new(), ..policy };
         Self { host, upstream, policy, talks: HashMap::new(), events: VecDeque::new() }
     }
 
@@ -259,7 +261,7 @@ impl Chain {
             return;
         }
         let Some(Talk { command, stream: Some(stream), .. }) = self.talks.remove(&key) else { return };
-        let outcome = Ok(Dialed { stream, bound });
+        let outcome = Ok(Dialed { stream: Leg::Own(stream), bound });
         self.events.push_back(match command {
             Command::Bind => Event::Accepted { key, outcome },
             Command::Connect | Command::Associate => Event::Dialed { key, outcome },
@@ -384,7 +386,7 @@ impl Egress for Chain {
             match self.host.next(now)? {
                 Event::Dialed { key, outcome: Ok(dialed) } => {
                     if let Some(talk) = self.talks.get_mut(&key) {
-                        talk.stream = Some(dialed.stream);
+                        talk.stream = dialed.stream.own();
                         self.talk(key, now);
                     }
                 }

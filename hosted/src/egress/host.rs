@@ -1,15 +1,11 @@
 //! Out through this host's own sockets, which never wait.
-//!
-//! A name's addresses are tried in the resolver's order, families in turn, each 250 ms after the one before or as
-//! soon as that has failed; the first to connect wins (RFC 8305 §4 and §5).
 
 use super::bind::{self, Listeners};
+use super::race::{RESOLVE, Race, Step, named};
 use super::udp::Associations;
-use super::{Asked as Wanted, Dialed, Egress, Event, Failure, Policy, Socket, failure};
-use crate::engine::Timers;
+use super::{Dialed, Egress, Event, Failure, Leg, Policy, Socket, failure};
 use crate::resolve::{Asked, Resolved, Resolver};
 use core::net::SocketAddr;
-use core::time::Duration;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use rustix::io::Errno;
@@ -18,11 +14,6 @@ use sockhop::socks5::Refusal;
 use sockhop::time::Instant;
 use sockhop::wire::{Host as Name, Target};
 use std::collections::{HashMap, VecDeque};
-
-/// How long an address is waited for before the next is tried as well (RFC 8305 §8).
-const STAGGER: Duration = Duration::from_millis(250);
-/// How long a name may take to be resolved.
-const RESOLVE: Duration = Duration::from_secs(10);
 
 /// Tokens tell connections, associations' sockets and listeners apart by their remainder.
 const KINDS: usize = 3;
@@ -41,24 +32,6 @@ struct Entry {
     trying: Option<(TcpStream, SocketAddr)>,
 }
 
-/// A dial under way.
-#[derive(Debug, Default)]
-struct Dial {
-    /// Tells an answer of the resolver's for this dial from one for an earlier dial of the same key.
-    generation: u64,
-    /// Who wants it, and by which name.
-    wanted: Wanted,
-    /// The name, while the resolver is asked for it.
-    asked: Option<(String, Asked)>,
-    addresses: VecDeque<SocketAddr>,
-    sockets: Vec<usize>,
-    /// When the resolver has had its time, or the next address has its turn.
-    next_at: Option<Instant>,
-    /// When it comes up in the timers next.
-    timer: Option<Instant>,
-    failure: Option<Failure>,
-}
-
 /// The egress through this host's sockets.
 #[derive(Debug)]
 pub struct Host {
@@ -67,12 +40,11 @@ pub struct Host {
     policy: Policy,
     resolver: Resolver,
     entries: Slab<Entry>,
-    dials: HashMap<usize, Dial>,
+    race: Race<usize>,
     established: HashMap<usize, usize>,
     ready: VecDeque<usize>,
     /// What is told next.
     outcomes: VecDeque<Event<Socket>>,
-    timers: Timers,
     associations: Associations,
     listeners: Listeners,
     /// Datagrams given to the owner since it was last told that there is nothing more.
@@ -102,11 +74,10 @@ impl Host {
             policy,
             resolver,
             entries: Slab::new(),
-            dials: HashMap::new(),
+            race: Race::new(),
             established: HashMap::new(),
             ready: VecDeque::new(),
             outcomes: VecDeque::new(),
-            timers: Timers::default(),
             associations: Associations::new(),
             listeners: Listeners::default(),
             turn: 0,
@@ -124,58 +95,36 @@ impl Host {
                 }
                 continue;
             }
-            let Some(dial) = self.dials.get_mut(&key).filter(|dial| dial.generation == generation) else {
-                continue;
-            };
-            dial.asked = None;
-            match outcome {
-                Ok(addresses) => {
-                    dial.addresses = interleaved(addresses).into();
-                    self.try_next(key, now);
-                }
-                Err(text) => {
-                    let failure = Failure { refusal: Refusal::HostUnreachable, text };
-                    self.finish(key, Err(failure));
-                }
+            match self.race.answered(key, generation, outcome) {
+                Ok(()) => self.try_next(key, now),
+                Err(failure) => self.finish(key, None, Err(failure)),
             }
         }
     }
 
     /// Begins with the next address of a dial; ends the dial when none is left and none is under way.
     fn try_next(&mut self, key: usize, now: Instant) {
-        while let Some(dial) = self.dials.get_mut(&key) {
-            let Some(address) = dial.addresses.pop_front() else {
-                dial.next_at = None;
-                if dial.sockets.is_empty() {
-                    let text = "the name has no address".to_owned();
-                    let none = Failure { refusal: Refusal::HostUnreachable, text };
-                    let failure = dial.failure.take().unwrap_or(none);
-                    self.finish(key, Err(failure));
-                }
-                return;
+        loop {
+            let at = match self.race.step(key, &self.policy) {
+                Step::Try(at) => at,
+                Step::Wait => return,
+                Step::Fail(failure) => return self.finish(key, None, Err(failure)),
             };
-            let begun = self.policy.judge(&dial.wanted, address).and_then(|at| {
-                TcpStream::connect(at).map(|stream| (stream, at)).map_err(|error| failure(at, &error))
-            });
-            match begun {
-                Ok((mut stream, at)) => {
-                    let entry = self.entries.vacant_entry();
-                    let token = Token(self.first_token + KINDS * entry.key());
-                    let interest = Interest::READABLE | Interest::WRITABLE;
-                    match self.registry.register(&mut stream, token, interest) {
-                        Ok(()) => {
-                            dial.sockets.push(entry.key());
-                            dial.next_at = (!dial.addresses.is_empty()).then_some(now + STAGGER);
-                            dial.timer = self.timers.set(key, dial.next_at, dial.timer);
-                            entry.insert(Entry { key, trying: Some((stream, at)) });
-                            return;
-                        }
-                        Err(error) => note(dial, failure(at, &error)),
-                    }
-                }
-                Err(failure) => note(dial, failure),
+            match self.connect(key, at) {
+                Ok(entry) => return self.race.begun(key, entry, now),
+                Err(error) => self.race.failed(key, None, failure(at, &error)),
             }
         }
+    }
+
+    /// Begins to connect a socket.
+    fn connect(&mut self, key: usize, at: SocketAddr) -> std::io::Result<usize> {
+        let mut stream = TcpStream::connect(at)?;
+        let entry = self.entries.vacant_entry();
+        let (number, token) = (entry.key(), Token(self.first_token + KINDS * entry.key()));
+        self.registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
+        entry.insert(Entry { key, trying: Some((stream, at)) });
+        Ok(number)
     }
 
     /// Looks whether a socket has connected.
@@ -194,11 +143,8 @@ impl Host {
             Ok(()) => self.connected(entry, key),
             Err(failure) => {
                 self.entries.remove(entry);
-                if let Some(dial) = self.dials.get_mut(&key) {
-                    dial.sockets.retain(|other| *other != entry);
-                    note(dial, failure);
-                    self.try_next(key, now);
-                }
+                self.race.failed(key, Some(entry), failure);
+                self.try_next(key, now);
             }
         }
     }
@@ -207,33 +153,22 @@ impl Host {
         let Some((stream, _)) = self.entries[entry].trying.take() else { return };
         let bound = match stream.local_addr() {
             Ok(bound) => bound,
-            Err(error) => return self.finish(key, Err(failure(SocketAddr::from(([0; 4], 0)), &error))),
+            Err(error) => {
+                let unbound = SocketAddr::from(([0; 4], 0));
+                return self.finish(key, None, Err(failure(unbound, &error)));
+            }
         };
         // An octet that waits for others is no failure.
         let _ = stream.set_nodelay(true);
-        if let Some(dial) = self.dials.get_mut(&key) {
-            dial.sockets.retain(|other| *other != entry);
-        }
         self.established.insert(key, entry);
-        self.finish(key, Ok(Dialed { stream: Socket::new(stream), bound }));
+        self.finish(key, Some(entry), Ok(Dialed { stream: Leg::Own(Socket::new(stream)), bound }));
     }
 
     /// Does what is due: gives up names that took too long, and begins with next addresses.
     fn elapse(&mut self, now: Instant) {
-        while let Some((key, at)) = self.timers.due(now) {
-            let Some(dial) = self.dials.get_mut(&key).filter(|dial| dial.timer == Some(at)) else {
-                continue;
-            };
-            dial.timer = None;
-            if dial.next_at.is_none_or(|next| next > now) {
-                dial.timer = self.timers.set(key, dial.next_at, None);
-                continue;
-            }
-            match &dial.asked {
-                Some((name, _)) => {
-                    let text = format!("{name}: not resolved within {} s", RESOLVE.as_secs());
-                    self.finish(key, Err(Failure { refusal: Refusal::HostUnreachable, text }));
-                }
+        while let Some((key, late)) = self.race.due(now) {
+            match late {
+                Some(failure) => self.finish(key, None, Err(failure)),
                 None => self.try_next(key, now),
             }
         }
@@ -258,11 +193,9 @@ impl Host {
     }
 
     /// Ends a dial and drops what else it was trying.
-    fn finish(&mut self, key: usize, outcome: Result<Dialed<Socket>, Failure>) {
-        if let Some(dial) = self.dials.remove(&key) {
-            for entry in dial.sockets {
-                self.entries.try_remove(entry);
-            }
+    fn finish(&mut self, key: usize, winner: Option<usize>, outcome: Result<Dialed<Socket>, Failure>) {
+        for entry in self.race.end(key, winner) {
+            self.entries.try_remove(entry);
         }
         self.outcomes.push_back(Event::Dialed { key, outcome });
     }
@@ -273,34 +206,15 @@ impl Egress for Host {
 
     fn dial(&mut self, key: usize, user: &str, target: Target<'_>, now: Instant) {
         debug_assert!(
-            !self.dials.contains_key(&key)
+            !self.race.contains(key)
                 && !self.established.contains_key(&key)
                 && self.outcomes.iter().all(|event| event.key() != key),
             "cancel() comes before a key is used again"
         );
         self.generation += 1;
-        let wanted = Wanted { user: user.to_owned(), name: named(target) };
-        let mut dial = Dial { generation: self.generation, wanted, ..Dial::default() };
-        let resolved = match target.host {
-            Name::Ip(ip) => Ok(Resolved::Literal(ip)),
-            Name::Name(name) => self.resolver.resolve(key, dial.generation, name, target.port),
-        };
-        match resolved {
-            Ok(Resolved::Literal(ip)) => {
-                dial.addresses.push_back(SocketAddr::new(ip, target.port));
-                self.dials.insert(key, dial);
-                self.try_next(key, now);
-            }
-            Ok(Resolved::Asked(asked)) => {
-                dial.asked = Some((target.host.to_string(), asked));
-                dial.next_at = Some(now + RESOLVE);
-                dial.timer = self.timers.set(key, dial.next_at, None);
-                self.dials.insert(key, dial);
-            }
-            Err(text) => {
-                let failure = Failure { refusal: Refusal::HostUnreachable, text };
-                self.outcomes.push_back(Event::Dialed { key, outcome: Err(failure) });
-            }
+        match self.race.begin((key, self.generation), user, target, &self.resolver, now) {
+            Ok(()) => self.try_next(key, now),
+            Err(failure) => self.outcomes.push_back(Event::Dialed { key, outcome: Err(failure) }),
         }
     }
 
@@ -351,10 +265,8 @@ impl Egress for Host {
         self.associations.close(key);
         self.listeners.close(key);
         self.named.retain(|_, named| named.key != key);
-        if let Some(dial) = self.dials.remove(&key) {
-            for entry in dial.sockets {
-                self.entries.try_remove(entry);
-            }
+        for entry in self.race.end(key, None) {
+            self.entries.try_remove(entry);
         }
         if let Some(entry) = self.established.remove(&key) {
             self.entries.try_remove(entry);
@@ -416,51 +328,13 @@ impl Egress for Host {
         {
             return Some(Instant::ZERO);
         }
-        self.timers.next()
+        self.race.next()
     }
-}
-
-/// Returns the name of a target, escaped, if it is one.
-fn named(target: Target<'_>) -> Option<String> {
-    match target.host {
-        Name::Ip(_) => None,
-        Name::Name(_) => Some(target.host.to_string()),
-    }
-}
-
-/// Keeps the failure that says most: one of the network's rather than one of the rules', the first of its kind.
-fn note(dial: &mut Dial, failure: Failure) {
-    let weak = |refusal| matches!(refusal, Refusal::NotAllowed | Refusal::General);
-    match &dial.failure {
-        Some(known) if !weak(known.refusal) || weak(failure.refusal) => {}
-        Some(_) | None => dial.failure = Some(failure),
-    }
-}
-
-/// Takes the families in turn, beginning with that of the first address (RFC 8305 §4).
-fn interleaved(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
-    let first = addresses.first().is_some_and(SocketAddr::is_ipv6);
-    let (mut same, mut other): (VecDeque<_>, VecDeque<_>) =
-        addresses.into_iter().partition(|address| address.is_ipv6() == first);
-    let mut order = Vec::with_capacity(same.len() + other.len());
-    while !same.is_empty() || !other.is_empty() {
-        order.extend(same.pop_front());
-        order.extend(other.pop_front());
-    }
-    order
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn families_take_turns_beginning_with_the_resolvers_first() {
-        let parse = |text: &str| text.parse::<SocketAddr>().unwrap();
-        let given = ["[2001:db8::1]:1", "[2001:db8::2]:1", "192.0.2.1:1", "192.0.2.2:1"].map(parse);
-        let wanted = ["[2001:db8::1]:1", "192.0.2.1:1", "[2001:db8::2]:1", "192.0.2.2:1"].map(parse);
-        assert_eq!(interleaved(given.to_vec()), wanted);
-    }
 
     #[test]
     fn each_error_of_the_host_has_its_reply_code() {

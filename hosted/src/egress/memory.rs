@@ -1,6 +1,6 @@
 //! Targets that are in this process: origins with a script, for tests and the lab.
 
-use super::{Dialed, Egress, Event, Failure};
+use super::{Dialed, Egress, Event, Failure, Leg};
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use sockhop::relay::{Broken, Stream};
 use sockhop::socks5::Refusal;
@@ -125,7 +125,7 @@ impl Egress for Memory {
             Err(Failure { refusal: Refusal::ConnectionRefused, text: "port 9 refuses".to_owned() })
         } else {
             let bound = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 40_000));
-            Ok(Dialed { stream: Origin::new(self.size, self.answers), bound })
+            Ok(Dialed { stream: Leg::Own(Origin::new(self.size, self.answers)), bound })
         };
         Some(Event::Dialed { key, outcome })
     }

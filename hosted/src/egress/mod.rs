@@ -5,14 +5,18 @@ mod chain;
 pub mod host;
 pub mod memory;
 mod policy;
+mod race;
 mod socket;
+mod stack;
 mod udp;
 
 pub use chain::{Chain, Upstream};
 pub use policy::{Asked, Policy, Rule, Verdict};
 pub use socket::Socket;
 pub(crate) use socket::retried;
+pub use stack::{BOUND, OnStack, Stack};
 
+use crate::engine::{Datagram, FlowId};
 use crate::resolve::Resolver;
 use core::fmt;
 use core::net::SocketAddr;
@@ -24,11 +28,30 @@ use sockhop::time::Instant;
 use sockhop::wire::Target;
 use std::sync::Arc;
 
+/// A connection to a target, as a session holds it.
+#[derive(Debug)]
+pub enum Leg<T> {
+    /// One of the egress's own.
+    Own(T),
+    /// A flow of the stack that the clients come to as well.
+    Flow(FlowId),
+}
+
+impl<T> Leg<T> {
+    /// Returns the connection if it is one of the egress's own.
+    pub fn own(self) -> Option<T> {
+        match self {
+            Self::Own(stream) => Some(stream),
+            Self::Flow(_) => None,
+        }
+    }
+}
+
 /// A connection to a target.
 #[derive(Debug)]
 pub struct Dialed<T> {
     /// The connection.
-    pub stream: T,
+    pub stream: Leg<T>,
     /// Our end, as the target sees it.
     pub bound: SocketAddr,
 }
@@ -144,6 +167,18 @@ pub trait Egress: fmt::Debug {
     /// Judges by other rules from now on; what stands goes on. An egress without rules has nothing to change.
     fn reconfigure(&mut self, _rules: Vec<Rule>) {}
 
+    /// Does what it has to do on the stack that the clients come to; an egress beside the stack has nothing to do there.
+    fn work(&mut self, _stack: &mut dyn Stack, _now: Instant) {}
+
+    /// Takes note that a connection of the stack's has come to one of its listeners.
+    fn came(&mut self, _flow: FlowId, _at: SocketAddr, _from: SocketAddr) {}
+
+    /// Takes note that a connection of the stack's that is no client's may have changed.
+    fn touched(&mut self, _flow: FlowId) {}
+
+    /// Takes a datagram that has come to a port of the stack's that is no client's.
+    fn arrived(&mut self, _datagram: Datagram) {}
+
     /// Returns the next thing that happened.
     fn next(&mut self, now: Instant) -> Option<Event<Self::Stream>>;
 
@@ -151,18 +186,44 @@ pub trait Egress: fmt::Debug {
     fn poll_at(&self) -> Option<Instant>;
 }
 
-/// Returns the way out through this host's sockets, or through another server, with tokens from `first_token` upwards.
+/// A kind of way out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Way {
+    /// This host's sockets.
+    #[default]
+    Host,
+    /// The stack that the clients come to.
+    Stack,
+    /// Another server.
+    Upstream(Upstream),
+}
+
+impl core::str::FromStr for Way {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "host" => Ok(Self::Host),
+            "stack" => Ok(Self::Stack),
+            _ if text.contains("://") => text.parse().map(Self::Upstream),
+            _ => Err(format!("{text:?} is none of host, stack and socks5://HOST:PORT")),
+        }
+    }
+}
+
+/// Returns the way out, with tokens from `first_token` upwards.
 pub(crate) fn through(
     registry: Registry,
     first_token: usize,
     policy: Policy,
     waker: Arc<Waker>,
-    upstream: Option<Upstream>,
+    way: Way,
 ) -> Box<dyn Egress<Stream = Socket>> {
     let resolver = Resolver::new(waker);
-    match upstream {
-        None => Box::new(host::Host::new(registry, first_token, policy, resolver)),
-        Some(upstream) => Box::new(Chain::new(registry, first_token, policy, resolver, upstream)),
+    match way {
+        Way::Host => Box::new(host::Host::new(registry, first_token, policy, resolver)),
+        Way::Stack => Box::new(OnStack::new(policy, resolver)),
+        Way::Upstream(upstream) => Box::new(Chain::new(registry, first_token, policy, resolver, upstream)),
     }
 }
 
@@ -195,6 +256,22 @@ impl<E: Egress + ?Sized> Egress for Box<E> {
 
     fn reconfigure(&mut self, rules: Vec<Rule>) {
         (**self).reconfigure(rules);
+    }
+
+    fn work(&mut self, stack: &mut dyn Stack, now: Instant) {
+        (**self).work(stack, now);
+    }
+
+    fn came(&mut self, flow: FlowId, at: SocketAddr, from: SocketAddr) {
+        (**self).came(flow, at, from);
+    }
+
+    fn touched(&mut self, flow: FlowId) {
+        (**self).touched(flow);
+    }
+
+    fn arrived(&mut self, datagram: Datagram) {
+        (**self).arrived(datagram);
     }
 
     fn next(&mut self, now: Instant) -> Option<Event<Self::Stream>> {

@@ -183,6 +183,10 @@ pub struct Policy {
     pub own: Vec<IpAddr>,
     /// Where the proxy listens on this host: a connection there would come back as well.
     pub listening: Vec<SocketAddr>,
+    /// The host's addresses on the proxy's own TUN: what is routed from one of them leads back into it.
+    pub tun: Vec<IpAddr>,
+    /// Whether connections begin on the stack, from where this host's loopback cannot be reached.
+    pub from_stack: bool,
     /// The owner's rules, in their order.
     pub rules: Vec<Rule>,
 }
@@ -219,6 +223,13 @@ impl Policy {
         }
     }
 
+    /// Returns whether the host's way to an address is the proxy's own TUN.
+    fn leads_back(&self, ip: IpAddr) -> bool {
+        let from = || super::bind::facing(ip).ok();
+        // The host's own end of the TUN is reached without going through it.
+        !self.tun.is_empty() && !self.tun.contains(&ip) && from().is_some_and(|from| self.tun.contains(&from))
+    }
+
     /// Judges an address and says what decided.
     pub fn explain(&self, asked: &Asked, at: SocketAddr) -> Verdict {
         let at = SocketAddr::new(at.ip().to_canonical(), at.port());
@@ -235,6 +246,12 @@ impl Policy {
         }
         if self.listening.iter().any(|own| is_the_same(*own, at)) {
             return refused("is where the proxy itself listens");
+        }
+        if self.leads_back(at.ip()) {
+            return refused("is routed into the proxy's own TUN");
+        }
+        if self.from_stack && at.ip().is_loopback() {
+            return refused("is this host's loopback, which the stack cannot reach; --egress host can");
         }
         if let Some(rule) = self.rules.iter().find(|rule| rule.fits(asked, Some(at.ip()), at.port())) {
             let refusal = (!rule.allows).then_some(Refusal::NotAllowed);

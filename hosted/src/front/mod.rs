@@ -9,12 +9,16 @@ mod host;
 pub use connection::Lent;
 pub use host::HostFront;
 
+use crate::egress::Stack;
 use crate::engine::{Datagram, Engine, FlowId};
 use core::net::{IpAddr, SocketAddr};
 use sockhop::relay::Ring;
 use sockhop::stack::Socket;
 use sockhop::tcp::State;
 use sockhop::trace::{Recorder, Sink};
+
+/// Two connections, lent with the recorder to tell of them.
+pub type Both<'a, F> = (<F as Front>::Ring<'a>, <F as Front>::Ring<'a>, &'a mut Recorder<<F as Front>::Sink>);
 
 /// Where clients come from.
 pub trait Front {
@@ -27,6 +31,19 @@ pub trait Front {
 
     /// Lends a connection, with the recorder to tell of it; `None` when it is gone.
     fn watched(&mut self, flow: FlowId) -> Option<(Self::Ring<'_>, &mut Recorder<Self::Sink>)>;
+
+    /// Lends a client's connection and its target's, if that is the front's too; `None` when one of them is gone.
+    fn both(&mut self, _client: FlowId, _target: FlowId) -> Option<Both<'_, Self>>
+    where
+        Self: Sized,
+    {
+        None
+    }
+
+    /// Returns the stack, for an egress that goes out through it; `None` for a front without one.
+    fn stack(&mut self) -> Option<&mut dyn Stack> {
+        None
+    }
 
     /// Returns the recorder.
     fn recorder(&mut self) -> &mut Recorder<Self::Sink>;
@@ -62,6 +79,14 @@ impl<S: Sink> Front for Engine<S> {
 
     fn watched(&mut self, flow: FlowId) -> Option<(Socket<'_, 'static>, &mut Recorder<S>)> {
         self.watched(flow)
+    }
+
+    fn both(&mut self, client: FlowId, target: FlowId) -> Option<Both<'_, Self>> {
+        self.pair(client, target)
+    }
+
+    fn stack(&mut self) -> Option<&mut dyn Stack> {
+        Some(self)
     }
 
     fn recorder(&mut self) -> &mut Recorder<S> {

@@ -169,17 +169,18 @@ impl<E: Egress> Proxy<E> {
         self.serve(now, front, key);
     }
 
-    /// Serves the session of a connection that may have changed; connections of others are ignored.
+    /// Serves the session of a connection that may have changed; one that is no client's is the egress's.
     pub fn ready<F: Front>(&mut self, now: Instant, front: &mut F, flow: FlowId) {
-        if let Some(key) = self.by_flow.get(&flow).copied() {
-            self.serve(now, front, key);
+        match self.by_flow.get(&flow).copied() {
+            Some(key) => self.serve(now, front, key),
+            None => self.egress.touched(flow),
         }
     }
 
     /// Serves the sessions that the egress has something for, and those whose deadline has passed.
     pub fn work<F: Front>(&mut self, now: Instant, front: &mut F) {
         while let Some(datagram) = front.next_datagram() {
-            self.take(now, &datagram);
+            self.take(now, datagram);
         }
         while let Some((key, serial, right)) = self.judge.as_ref().and_then(Judge::answer) {
             let asked = self.sessions.get_mut(key).filter(|session| session.flow.serial() == serial);
@@ -188,7 +189,7 @@ impl<E: Egress> Proxy<E> {
                 self.serve(now, front, key);
             }
         }
-        while let Some(event) = self.egress.next(now) {
+        while let Some(event) = self.next(now, front) {
             let key = match event {
                 Event::Datagram { key, from, payload } => {
                     self.give(now, front, key, from, &payload);
@@ -236,6 +237,18 @@ impl<E: Egress> Proxy<E> {
             }
             self.serve(now, front, key);
         }
+        // What sessions that have just ended had on the stack is gone before the next packet is looked at.
+        if let Some(stack) = front.stack() {
+            self.egress.work(stack, now);
+        }
+    }
+
+    /// Returns what the egress has next, once it has done what it has to do on the front's stack.
+    fn next<F: Front>(&mut self, now: Instant, front: &mut F) -> Option<Event<E::Stream>> {
+        if let Some(stack) = front.stack() {
+            self.egress.work(stack, now);
+        }
+        self.egress.next(now)
     }
 
     /// Opens a port for the datagrams of a client, now that the egress is ready for them or has refused them.
@@ -258,11 +271,11 @@ impl<E: Egress> Proxy<E> {
         session.associated(now, front.recorder(), opened);
     }
 
-    /// Passes a client's datagram on to its target.
-    fn take(&mut self, now: Instant, datagram: &Datagram) {
-        let Some(key) = self.by_port.get(&datagram.at).copied() else { return };
+    /// Passes a client's datagram on to its target; one for a port that is no client's is the egress's.
+    fn take(&mut self, now: Instant, datagram: Datagram) {
+        let Some(key) = self.by_port.get(&datagram.at).copied() else { return self.egress.arrived(datagram) };
         let Some(session) = self.sessions.get_mut(key) else { return };
-        if let Some(taken) = session.association().and_then(|association| association.take(datagram)) {
+        if let Some(taken) = session.association().and_then(|association| association.take(&datagram)) {
             self.egress.send(key, taken.target, taken.payload, now);
             session.passed(now);
         }

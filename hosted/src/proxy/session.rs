@@ -2,7 +2,7 @@
 
 use super::association::Association;
 use super::{Config, Deadlines, End, Report};
-use crate::egress::{Dialed, Failure};
+use crate::egress::{Dialed, Failure, Leg};
 use crate::engine::FlowId;
 use crate::front::Front;
 use crate::users::Verdict;
@@ -48,7 +48,7 @@ enum Stage<T> {
     Talking,
     Judging,
     Dialing,
-    Relaying(T),
+    Relaying(Leg<T>),
     Associated(Association),
 }
 
@@ -93,7 +93,7 @@ pub(super) struct Session<T> {
     machine: AnyServer,
     stage: Stage<T>,
     /// The counterpart, once dialed, until the reply is sent.
-    dialed: Option<T>,
+    dialed: Option<Leg<T>>,
     /// The peer of a BIND, until the client is told of it.
     accepted: Option<Result<Dialed<T>, Failure>>,
     relay: Relay,
@@ -321,12 +321,10 @@ impl<T: Stream> Session<T> {
 
     /// Ends the session at once, with a reset to both sides.
     pub(super) fn cut<F: Front>(&mut self, front: &mut F, end: End) {
-        if let Stage::Relaying(stream) = &mut self.stage {
-            stream.abort();
+        if let Stage::Relaying(target) = &mut self.stage {
+            abort(target, front);
         }
-        if let Some((mut socket, _)) = front.watched(self.flow) {
-            socket.abort();
-        }
+        abort(&mut Leg::<T>::Flow(self.flow), front);
         self.end = Some(end);
     }
 
@@ -430,14 +428,21 @@ impl<T: Stream> Session<T> {
 
     /// Carries octets between the client and its target; returns whether there were any.
     fn carry<F: Front>(&mut self, now: Instant, front: &mut F) -> bool {
-        let Stage::Relaying(stream) = &mut self.stage else { return false };
-        let Some((mut socket, recorder)) = front.watched(self.flow) else {
-            stream.abort();
+        let Stage::Relaying(target) = &mut self.stage else { return false };
+        let (relay, serial) = (&mut self.relay, self.flow.serial());
+        let moved = match target {
+            Leg::Own(stream) => front.watched(self.flow).map(|(mut client, recorder)| {
+                Traced::new(relay, recorder, serial, now).step(|relay| relay.pump(&mut client, stream))
+            }),
+            Leg::Flow(flow) => front.both(self.flow, *flow).map(|(mut client, mut target, recorder)| {
+                Traced::new(relay, recorder, serial, now).step(|relay| relay.pump(&mut client, &mut target))
+            }),
+        };
+        let Some(moved) = moved else {
+            abort(target, front);
             self.end = Some(End::Left);
             return false;
         };
-        let mut relay = Traced::new(&mut self.relay, recorder, self.flow.serial(), now);
-        let moved = relay.step(|relay| relay.pump(&mut socket, stream)) > 0;
         match self.relay.state() {
             State::Both | State::UpOnly | State::DownOnly | State::Breaking => {}
             State::Done => self.end = Some(End::Complete),
@@ -445,7 +450,7 @@ impl<T: Stream> Session<T> {
                 self.end = Some(self.relay.broken().map_or(End::Left, |(side, how)| End::Broken(side, how)));
             }
         }
-        moved
+        moved > 0
     }
 
     /// Starts the clock anew when something else is waited for, or something has moved.
@@ -465,6 +470,18 @@ impl<T: Stream> Session<T> {
             (Some(reason), _) => Some((reason, now)),
             (None, clock) => clock,
         };
+    }
+}
+
+/// Ends a connection at once, with a reset to its peer.
+fn abort<T: Stream, F: Front>(leg: &mut Leg<T>, front: &mut F) {
+    match leg {
+        Leg::Own(stream) => stream.abort(),
+        Leg::Flow(flow) => {
+            if let Some((mut socket, _)) = front.watched(*flow) {
+                socket.abort();
+            }
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod datagrams;
 mod four;
 mod framing;
 mod login;
+mod through;
 
 use core::net::{IpAddr, SocketAddr};
 use core::panic::AssertUnwindSafe;
