@@ -126,6 +126,19 @@ impl Namespace {
         namespace
     }
 
+    /// Joins this namespace to another by a cable; `here` and `there` are its ends' addresses with prefix lengths.
+    ///
+    /// # Panics
+    /// The kernel does not let it.
+    pub fn cable(&self, here: &str, other: &Self, there: &str) {
+        let (ours, theirs) = (&self.name, &other.name);
+        let line = format!(
+            "ip link add out type veth peer name in netns {theirs} && ip addr add {here} dev out && ip link set out up && \
+             ip -n {theirs} addr add {there} dev in && ip -n {theirs} link set in up && echo {ours}"
+        );
+        assert_eq!(self.shell(&line), *ours, "{line}");
+    }
+
     /// Moves the calling thread, and those it will start, into the namespace: its sockets are made there from now on.
     ///
     /// # Panics

@@ -55,8 +55,8 @@ impl<S: Sink> Engine<S> {
         };
         let flow = &mut self.flows[slot];
         let first = flow.guard.tracker().snd_una() + flow.guard.offset();
-        let under_way = quoted.seq == first
-            || quoted.seq.is_after(first) && !quoted.seq.is_after(flow.guard.sent_up_to());
+        let under_way =
+            quoted.seq == first || quoted.seq.is_after(first) && flow.guard.sent_up_to().is_after(quoted.seq);
         if !under_way {
             return true;
         }
