@@ -237,7 +237,7 @@ pub(crate) struct Sim {
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
 
-    /// How bad things get: mild, hostile or faults
+    /// How bad things get: mild, hostile, faults or wide
     #[arg(long, default_value = "hostile")]
     pub(crate) profile: Profile,
 

@@ -17,6 +17,9 @@ use sockhop_hosted::tun::{self, Tun};
 use sockhop_hosted::users::Users;
 use std::io::Write;
 
+/// The largest ring of a connection, in octets: few connections get as much, many get less.
+const RING: usize = 1 << 19;
+
 /// Serves until Ctrl-C.
 pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
     if !options.listen.is_empty() {
@@ -34,7 +37,8 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
     let tun =
         Tun::open(&tun::Config { name: options.tun.clone(), addresses: hosts.clone(), mtu: options.mtu })?;
     let name = tun.name().to_owned();
-    let config = engine::Config::new(stack.clone(), options.mtu.into(), [word(0), word(8)]);
+    let mut config = engine::Config::new(stack.clone(), options.mtu.into(), [word(0), word(8)]);
+    config.limits.ring.1 = RING;
     let engine = Engine::new(config, options.ladder.then(Page::default));
     let listeners: Vec<SocketAddr> = stack.iter().map(|(ip, _)| SocketAddr::new(*ip, options.port)).collect();
     let own = stack.iter().map(|(ip, _)| *ip).collect();

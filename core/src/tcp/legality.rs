@@ -197,7 +197,9 @@ impl Legality {
         let broken = if flags.contains(Flags::ACK) {
             let edge = ack + (u32::from(window) << shift);
             let slack = (1_i32 << shift) - 1;
-            let retracted = self.theirs.edge.filter(|known| known.since(edge) > slack);
+            // A SYN that is sent again cannot say a window that only a scale can (RFC 7323 §2.2).
+            let says_all = !flags.contains(Flags::SYN);
+            let retracted = self.theirs.edge.filter(|known| says_all && known.since(edge) > slack);
             let unseen = self.theirs.end.filter(|end| ack.is_after(*end));
             self.theirs.edge = Some(self.theirs.edge.map_or(edge, |known| known.max(edge)));
             let broken = broken.or_else(|| retracted.map(|known| (Law::EdgeKept, (edge.0, known.0))));

@@ -98,7 +98,8 @@ pub struct Limits {
     pub time_wait: usize,
     /// Octets in rings.
     pub rings: usize,
-    /// The smallest ring and the largest, at most 65,535 octets.
+    /// The smallest ring and the largest, at most 524,288 octets; one of more than 65,535 is to be a power of two, since
+    /// its windows are scaled.
     pub ring: (usize, usize),
     /// Resets and ICMP answers a second, for packets that belong to nothing.
     pub answers: u32,

@@ -178,13 +178,12 @@ impl<S: Sink> Engine<S> {
     fn retire(&mut self, slot: usize) {
         let flow = &self.flows[slot];
         let (tuple, tracker) = ((flow.local, flow.remote), flow.guard.tracker());
-        let window = tracker.rcv_wnd() >> tracker.our_shift();
         let record = Record {
             tuple,
             serial: flow.serial,
             snd_nxt: flow.guard.sent_up_to(),
             rcv_nxt: tracker.rcv_nxt(),
-            window: u16::try_from(window).unwrap_or(u16::MAX),
+            window: flow.guard.window(),
             expires: self.now,
         };
         self.remove(slot);

@@ -205,7 +205,8 @@ impl Load {
 
     fn idle(&self) -> io::Result<String> {
         let began = Instant::now();
-        let held: Vec<TcpStream> = (0..self.connections).map(|_| self.open(ECHO)).collect::<io::Result<_>>()?;
+        let held: Vec<TcpStream> =
+            (0..self.connections).map(|_| self.open(ECHO)).collect::<io::Result<_>>()?;
         let took = began.elapsed().as_secs_f64();
         say(&format!("{{\"opened\":{},\"seconds\":{took:.3}}}", held.len()));
         io::stdin().read_to_end(&mut Vec::new())?;

@@ -43,14 +43,20 @@ impl Guard {
             let probe = self.tracker.sent(segment).marks.contains(Marks::PROBE);
             if probe && self.has(Rule::Trim) {
                 // smoltcp forgets the window of a probe, and would refuse what it lets the peer send.
-                out.window = self.acknowledgment(out.seq).window.min(segment.window);
+                out.window = self.window_believed().min(segment.window);
             }
             if out.seg_len() > 0 {
                 self.max = self.max.max(out.end());
                 self.mark = now;
             }
         }
+        if !segment.flags.intersects(Flags::SYN | Flags::RST) {
+            // The window of a SYN is never scaled (RFC 7323 §2.2).
+            out.window = self.slacken(out.window);
+        }
         if segment.flags.contains(Flags::ACK) && !segment.flags.contains(Flags::RST) {
+            let shift = if segment.flags.contains(Flags::SYN) { 0 } else { self.tracker.our_shift() };
+            self.shown = Some(segment.ack + (u32::from(out.window) << shift));
             self.acknowledged(now, (segment.ack, out.window));
         }
         out.seq = out.seq + self.offset;
