@@ -87,7 +87,7 @@ fn a_look_up_is_given_up_after_10_s_and_a_late_answer_is_nobodys() {
     assert_eq!(world.host.poll_at(), Some(late));
     assert!(world.found(late, 0).expect_err("nobody answers").text.contains("10 s"));
     world.names.tell("other.example", Ok(vec!["192.0.2.2:0".parse().expect("an address")]));
-    world.resolve(0, "other.example");
+    world.host.resolve(0, "", target("other.example"), late);
     world.names.tell("slow.example", Ok(vec!["192.0.2.1:0".parse().expect("an address")]));
     assert_eq!(world.found(late, 0), Ok("192.0.2.2".to_owned()));
 }

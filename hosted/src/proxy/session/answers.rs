@@ -78,21 +78,18 @@ impl<T: Stream> Session<T> {
             return;
         }
         let name = match outcome {
+            Ok(HostOf::Name(name)) => name,
             Ok(HostOf::Ip(ip)) => {
                 self.target = format!("{} is {ip}", self.target);
                 return self.answered(now, recorder, Ok(SocketAddr::new(ip, 0)));
             }
-            Ok(HostOf::Name(name)) => Ok(name),
-            Err(failure) => Err(failure),
+            Err(failure) => return self.answered(now, recorder, Err(failure)),
         };
         enter(&mut self.stage, Stage::Talking);
-        let name = told(name, &mut self.detail);
-        if let Ok(name) = &name {
-            self.target = format!("{} is {}", self.target, name.escape_ascii());
-        }
-        self.granted = name.is_ok();
+        self.target = format!("{} is {}", self.target, name.escape_ascii());
+        self.granted = true;
         let mut machine = Traced::new(&mut self.machine, recorder, self.flow.serial(), now);
-        machine.step(|machine| machine.name(name.as_deref().map_err(|refusal| *refusal)));
+        machine.step(|machine| machine.name(Ok(&name)));
     }
 
     /// Takes the association that the request asked for, or why there is none.
