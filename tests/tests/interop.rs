@@ -71,7 +71,12 @@ fn tors_own_clients_look_names_up() {
     for (at, said) in [(format!("{PROXY}:1080"), &proxy), ("127.0.0.1:1081".to_owned(), &chained)] {
         for (client, line, heard, logged) in [
             ("tor-resolve", format!("tor-resolve origin.test {at}"), "10.99.0.1", "origin.test is 10.99.0.1"),
-            ("tor-resolve -x", format!("tor-resolve -x 10.99.0.1 {at}"), "origin.test", "10.99.0.1 is origin.test"),
+            (
+                "tor-resolve -x",
+                format!("tor-resolve -x 10.99.0.1 {at}"),
+                "origin.test",
+                "10.99.0.1 is origin.test",
+            ),
         ] {
             assert_eq!(namespace.shell(&line).trim(), heard, "{client} at {at}");
             assert!(said.until(logged).contains("reply 0"), "{client} at {at}");
