@@ -72,6 +72,14 @@ impl<const N: usize> AnyServer<N> {
         }
     }
 
+    /// Answers a RESOLVE_PTR, which is SOCKS5's alone, with the name that was found, or refuses it.
+    pub fn name(&mut self, outcome: Result<&[u8], Refusal>) {
+        match self {
+            Self::V4(..) => debug_assert!(false, "SOCKS4 looks nothing up"),
+            Self::V5(server) => server.name(outcome),
+        }
+    }
+
     /// Names the peer that has connected to the listener of a BIND, or says why there is none.
     pub fn accept(&mut self, outcome: Result<SocketAddr, Refusal>) {
         match self {

@@ -100,6 +100,52 @@ pub fn set_up(name: &str, mtu: u16, queue: i32) -> io::Result<()> {
     ioctl(&fd, libc::SIOCSIFFLAGS as _, &mut request)
 }
 
+/// Returns the name that this host's resolver has for an address; the call takes as long as that does.
+///
+/// # Errors
+/// The resolver's, as a sentence; one is that there is no name.
+pub fn name_of(ip: IpAddr) -> Result<String, String> {
+    let mut name = [0_u8; libc::NI_MAXHOST as usize];
+    let mut look_up = |address: *const libc::sockaddr, length: usize| {
+        let length = libc::socklen_t::try_from(length).unwrap_or(0);
+        let room = libc::socklen_t::try_from(name.len()).unwrap_or(0);
+        let flags = libc::NI_NAMEREQD;
+        // SAFETY: both callers pass an address that outlives the call, with its size; the room is as long as is said.
+        unsafe {
+            libc::getnameinfo(
+                address,
+                length,
+                name.as_mut_ptr().cast(),
+                room,
+                core::ptr::null_mut(),
+                0,
+                flags,
+            )
+        }
+    };
+    // SAFETY: of both addresses all zeroes is a value.
+    let (mut four, mut six): (libc::sockaddr_in, libc::sockaddr_in6) = unsafe { mem::zeroed() };
+    let failed = match ip {
+        IpAddr::V4(ip) => {
+            four.sin_family = libc::AF_INET as _;
+            four.sin_addr.s_addr = u32::from_ne_bytes(ip.octets());
+            look_up((&raw const four).cast(), size_of_val(&four))
+        }
+        IpAddr::V6(ip) => {
+            six.sin6_family = libc::AF_INET6 as _;
+            six.sin6_addr.s6_addr = ip.octets();
+            look_up((&raw const six).cast(), size_of_val(&six))
+        }
+    };
+    if failed != 0 {
+        // SAFETY: every code has a text that lives as long as the program.
+        let why = unsafe { core::ffi::CStr::from_ptr(libc::gai_strerror(failed)) };
+        return Err(format!("{ip}: {}", why.to_string_lossy()));
+    }
+    let end = name.iter().position(|octet| *octet == 0).unwrap_or(name.len());
+    Ok(String::from_utf8_lossy(&name[..end]).into_owned())
+}
+
 /// Makes reads and writes of a descriptor return at once.
 ///
 /// # Errors

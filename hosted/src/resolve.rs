@@ -1,4 +1,4 @@
-//! Names to addresses, by the host's own resolver, on threads of its own.
+//! Names to addresses and back, by the host's own resolver, on threads of its own.
 
 use core::net::{IpAddr, SocketAddr};
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -17,12 +17,29 @@ const WAITING: usize = 256;
 /// The addresses of a name, or why there are none.
 pub type Answer = Result<Vec<SocketAddr>, String>;
 
+/// The name of an address, or why there is none.
+pub type Reversed = Result<String, String>;
+
 struct Question {
     key: usize,
     generation: u64,
-    name: String,
-    port: u16,
+    what: What,
     forgotten: Arc<AtomicBool>,
+}
+
+/// What is asked for.
+#[derive(Debug)]
+enum What {
+    /// The addresses of a name, with this port.
+    Addresses(String, u16),
+    /// The name of an address.
+    Name(IpAddr),
+}
+
+/// What was found, in the words of the question.
+enum Told {
+    Addresses(Answer),
+    Name(Reversed),
 }
 
 impl Question {
@@ -52,7 +69,7 @@ pub enum Resolved {
 
 impl core::fmt::Debug for Question {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "{}:{}", self.name.escape_default(), self.port)
+        self.what.fmt(f)
     }
 }
 
@@ -113,6 +130,7 @@ impl Queue {
 pub struct Resolver {
     queue: Arc<Queue>,
     answers: Receiver<(usize, u64, Answer)>,
+    names: Receiver<(usize, u64, Reversed)>,
 }
 
 impl Drop for Resolver {
@@ -124,20 +142,32 @@ impl Drop for Resolver {
 impl Resolver {
     /// Returns a resolver that asks this host's and wakes its owner for each answer.
     pub fn new(waker: Arc<Waker>) -> Self {
-        Self::with(waker, look_up)
+        Self::with(waker, look_up, crate::os::name_of)
     }
 
-    /// Returns a resolver that asks `look_up`, which may take its time, and wakes its owner for each answer.
-    pub fn with(waker: Arc<Waker>, look_up: impl Fn(&str, u16) -> Answer + Send + Sync + 'static) -> Self {
-        let (queue, look_up) = (Arc::new(Queue::default()), Arc::new(look_up));
-        let (sender, answers) = channel();
+    /// Returns a resolver that asks `look_up` for addresses and `reverse` for names, which may take their time, and
+    /// wakes its owner for each answer.
+    pub fn with(
+        waker: Arc<Waker>,
+        look_up: impl Fn(&str, u16) -> Answer + Send + Sync + 'static,
+        reverse: impl Fn(IpAddr) -> Reversed + Send + Sync + 'static,
+    ) -> Self {
+        let queue = Arc::new(Queue::default());
+        let ask = Arc::new(move |what: What| match what {
+            What::Addresses(name, port) => Told::Addresses(look_up(&name, port)),
+            What::Name(ip) => Told::Name(reverse(ip)),
+        });
+        let ((answered, answers), (named, names)) = (channel(), channel());
         for _ in 0..THREADS {
-            let (queue, look_up) = (Arc::clone(&queue), Arc::clone(&look_up));
-            let (sender, waker) = (sender.clone(), Arc::clone(&waker));
+            let (queue, ask, waker) = (Arc::clone(&queue), Arc::clone(&ask), Arc::clone(&waker));
+            let (answered, named) = (answered.clone(), named.clone());
             thread::spawn(move || {
-                while let Some(question) = queue.take() {
-                    let answer = look_up(&question.name, question.port);
-                    if sender.send((question.key, question.generation, answer)).is_err() {
+                while let Some(Question { key, generation, what, .. }) = queue.take() {
+                    let heard = match ask(what) {
+                        Told::Addresses(answer) => answered.send((key, generation, answer)).is_ok(),
+                        Told::Name(name) => named.send((key, generation, name)).is_ok(),
+                    };
+                    if !heard {
                         return;
                     }
                     // An owner that cannot be woken is gone.
@@ -145,7 +175,7 @@ impl Resolver {
                 }
             });
         }
-        Self { queue, answers }
+        Self { queue, answers, names }
     }
 
     /// Asks for a name's addresses; a literal is told at once and nobody is asked.
@@ -157,19 +187,33 @@ impl Resolver {
         if let Some(ip) = literal(name) {
             return Ok(Resolved::Literal(ip));
         }
+        let asked = self.ask(key, generation, What::Addresses(name.to_owned(), port));
+        asked.map(Resolved::Asked).ok_or(format!("{name}: too many names wait to be resolved"))
+    }
+
+    /// Asks for an address's name.
+    ///
+    /// # Errors
+    /// A sentence, when too many questions wait.
+    pub fn reverse(&self, key: usize, generation: u64, ip: IpAddr) -> Result<Asked, String> {
+        let asked = self.ask(key, generation, What::Name(ip));
+        asked.ok_or(format!("{ip}: too many names wait to be resolved"))
+    }
+
+    fn ask(&self, key: usize, generation: u64, what: What) -> Option<Asked> {
         let forgotten = Arc::new(AtomicBool::new(false));
         let asked = Asked(Arc::clone(&forgotten));
-        let question = Question { key, generation, name: name.to_owned(), port, forgotten };
-        if self.queue.put(question) {
-            Ok(Resolved::Asked(asked))
-        } else {
-            Err(format!("{name}: too many names wait to be resolved"))
-        }
+        self.queue.put(Question { key, generation, what, forgotten }).then_some(asked)
     }
 
     /// Returns the next answer with the key and generation of its question.
     pub fn answer(&self) -> Option<(usize, u64, Answer)> {
         self.answers.try_recv().ok()
+    }
+
+    /// Returns the next name that was found for an address, with the key and generation of its question.
+    pub fn name(&self) -> Option<(usize, u64, Reversed)> {
+        self.names.try_recv().ok()
     }
 }
 
@@ -279,10 +323,13 @@ mod tests {
     fn question(name: &str) -> (Question, Asked) {
         let asked = Asked::default();
         let forgotten = Arc::clone(&asked.0);
-        (Question { key: 0, generation: 0, name: name.to_owned(), port: 80, forgotten }, asked)
+        (Question { key: 0, generation: 0, what: What::Addresses(name.to_owned(), 80), forgotten }, asked)
     }
 
     fn name(question: Option<Question>) -> Option<String> {
-        question.map(|question| question.name)
+        question.map(|question| match question.what {
+            What::Addresses(name, _) => name,
+            What::Name(ip) => ip.to_string(),
+        })
     }
 }

@@ -17,7 +17,7 @@ const ROUNDS: usize = 7;
 
 #[test]
 fn the_servers_drawing_is_the_server() {
-    let messages: [&[u8]; 10] = [
+    let messages: [&[u8]; 12] = [
         &[5, 1, 0],
         &[5, 1, 2],
         &[5, 1, 9],
@@ -27,17 +27,25 @@ fn the_servers_drawing_is_the_server() {
         &[5, 1, 0, 1, 192, 0, 2, 1, 0, 80],
         &[5, 2, 0, 1, 192, 0, 2, 1, 0, 80],
         &[5, 9, 0, 1, 192, 0, 2, 1, 0, 80],
+        &[5, 0xf0, 0, 3, 1, b'a', 0, 0],
+        &[5, 0xf1, 0, 1, 192, 0, 2, 1, 0, 0],
         &[5, 1, 0, 9],
     ];
     let answers = [Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, 1))), Err(Refusal::General)];
     let mut taken = Edges::new();
     for login in [Login::Open, Login::Password] {
-        explore(Server::<513>::new(login), &mut taken, |server| {
+        // A small inbox: every way is taken, and each inside on it is printed to be known again.
+        explore(Server::<16>::new(login), &mut taken, |server| {
             let mut next = common(server, &messages);
             if matches!(server.poll(), Ok(sockhop::socks5::Event::Login { .. })) {
                 next.extend([true, false].map(|right| with(server, |server| server.judge(right))));
             }
-            if matches!(server.poll(), Ok(sockhop::socks5::Event::Request(_))) {
+            if let Ok(sockhop::socks5::Event::Request(request)) = server.poll() {
+                if request.command == Command::ResolvePtr {
+                    let names = [Ok(&b"a"[..]), Err(Refusal::General)];
+                    next.extend(names.map(|name| with(server, |server| server.name(name))));
+                    return next;
+                }
                 next.extend(answers.map(|answer| with(server, |server| server.answer(answer))));
             }
             if matches!(server.poll(), Ok(sockhop::socks5::Event::Accept)) {
@@ -78,8 +86,9 @@ fn the_socks4_servers_drawing_is_the_socks4_server() {
 
 #[test]
 fn the_clients_drawing_is_the_client() {
-    let messages: [&[u8]; 8] = [
+    let messages: [&[u8]; 9] = [
         &[5, 0],
+        &[5, 0, 0, 3, 1, b'a', 0, 0],
         &[5, 2],
         &[5, 255],
         &[4],
@@ -90,13 +99,17 @@ fn the_clients_drawing_is_the_client() {
     ];
     let target = Target { host: Host::Name(b"example.org"), port: 80 };
     let mut taken = Edges::new();
-    for command in [Command::Connect, Command::Bind, Command::Associate] {
+    for command in Command::ALL {
         for login in [None, Some((&b"u"[..], &b"p"[..]))] {
             let client = Client::new(command, target, login).expect("nothing is too long");
             explore(client, &mut taken, |client| {
                 let mut next = common(client, &messages);
-                if matches!(client.poll(), Ok(ClientEvent::Listening { .. })) {
-                    next.push(with(client, Client::noted));
+                match client.poll() {
+                    Ok(ClientEvent::Listening { .. }) => next.push(with(client, Client::noted)),
+                    Ok(ClientEvent::Name { left }) => {
+                        next.push(with(client, |client| client.advance(left)));
+                    }
+                    Ok(ClientEvent::Relay { .. } | ClientEvent::Resolved { .. }) | Err(_) => {}
                 }
                 next
             });

@@ -139,6 +139,10 @@ pub(crate) struct Socks5 {
     #[arg(long, hide_short_help = true, value_name = "N", value_parser = rate)]
     pub(crate) rate: Option<f64>,
 
+    /// Tell nobody the address of a name or the name of an address: refuse Tor's RESOLVE and RESOLVE_PTR
+    #[arg(long, hide_short_help = true)]
+    pub(crate) no_resolve: bool,
+
     /// The largest packet on the TUN device, in octets
     #[arg(long, hide_short_help = true, default_value_t = 65_520, value_parser = clap::value_parser!(u16).range(1_280..=65_520))]
     pub(crate) mtu: u16,

@@ -166,7 +166,7 @@ fn proxy_of(options: &Socks5) -> Result<proxy::Config, Failure> {
         ..Deadlines::default()
     };
     let limits = Limits { sessions: options.per_source, rate: options.rate };
-    Ok(proxy::Config { users, deadlines, limits })
+    Ok(proxy::Config { users, deadlines, limits, no_look_ups: options.no_resolve })
 }
 
 /// Returns what reads the files again on SIGHUP, if there are any.

@@ -217,7 +217,7 @@ impl Server {
             .get(1)
             .copied()
             .and_then(Command::from_code)
-            .is_none_or(|command| command == Command::Associate)
+            .is_none_or(|command| !matches!(command, Command::Connect | Command::Bind))
         {
             self.reply(Err(Refusal::CommandNotSupported), State::Refusing);
         } else {

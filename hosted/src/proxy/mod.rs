@@ -88,6 +88,8 @@ pub struct Config {
     pub deadlines: Deadlines,
     /// What one source may take.
     pub limits: Limits,
+    /// Whether nobody is told the address of a name or the name of an address, but connects.
+    pub no_look_ups: bool,
 }
 
 /// The sessions, and the way out they share.
@@ -190,41 +192,24 @@ impl<E: Egress> Proxy<E> {
             }
         }
         while let Some(event) = self.next(now, front) {
-            let key = match event {
-                Event::Datagram { key, from, payload } => {
+            let key = event.key();
+            match event {
+                Event::Datagram { from, payload, .. } => {
                     self.give(now, front, key, from, &payload);
                     continue;
                 }
-                Event::Ready { key } => key,
-                Event::Bound { key, outcome } => {
+                Event::Associated { outcome, .. } => self.associated(now, front, key, outcome),
+                Event::Ready { .. }
+                | Event::Dialed { .. }
+                | Event::Bound { .. }
+                | Event::Accepted { .. }
+                | Event::Resolved { .. }
+                | Event::Lost { .. } => {
                     if let Some(session) = self.sessions.get_mut(key) {
-                        session.bound(now, front.recorder(), outcome);
+                        session.hear(now, front, event);
                     }
-                    key
                 }
-                Event::Accepted { key, outcome } => {
-                    if let Some(session) = self.sessions.get_mut(key) {
-                        session.accepted(outcome);
-                    }
-                    key
-                }
-                Event::Associated { key, outcome } => {
-                    self.associated(now, front, key, outcome);
-                    key
-                }
-                Event::Lost { key } => {
-                    if let Some(session) = self.sessions.get_mut(key) {
-                        session.cut(front, End::Lost);
-                    }
-                    key
-                }
-                Event::Dialed { key, outcome } => {
-                    if let Some(session) = self.sessions.get_mut(key) {
-                        session.dialed(now, front.recorder(), outcome);
-                    }
-                    key
-                }
-            };
+            }
             self.serve(now, front, key);
         }
         while let Some((key, at)) = self.timers.due(now) {
@@ -316,6 +301,14 @@ impl<E: Egress> Proxy<E> {
                 },
                 Next::Bind => match session.target() {
                     Some(target) => self.egress.bind(key, session.user(), target, now),
+                    None => session.refuse(Refusal::General),
+                },
+                Next::Resolve => match session.target() {
+                    Some(target) => self.egress.resolve(key, session.user(), target, now),
+                    None => session.refuse(Refusal::General),
+                },
+                Next::Reverse => match session.target() {
+                    Some(target) => self.egress.reverse(key, session.user(), target, now),
                     None => session.refuse(Refusal::General),
                 },
                 Next::Associate => self.egress.associate(key, session.user(), now),

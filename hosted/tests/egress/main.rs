@@ -1,5 +1,7 @@
 //! The way out through this host's sockets, over loopback, with a clock and a resolver of the test's own.
 
+mod names;
+
 use core::net::SocketAddr;
 use core::time::Duration;
 use mio::{Events, Poll, Token, Waker};
@@ -292,6 +294,12 @@ impl Names {
         self.changed.notify_all();
     }
 
+    /// Returns how often a name was asked for.
+    fn asked(&self, name: &str) -> usize {
+        let told = self.told.lock().expect("nobody panics with it");
+        told.asked.iter().filter(|asked| *asked == name).count()
+    }
+
     /// Waits until somebody works on the name.
     fn wait_for(&self, name: &str) {
         let told = self.told.lock().expect("nobody panics with it");
@@ -305,7 +313,12 @@ fn host(names: &Arc<Names>) -> (Poll, Host) {
     let poll = Poll::new().expect("the host has descriptors");
     let waker = Arc::new(Waker::new(poll.registry(), WAKER).expect("the host has descriptors"));
     let names = Arc::clone(names);
-    let resolver = Resolver::with(waker, move |name, _| names.look_up(name));
+    let reversed = Arc::clone(&names);
+    let look_up = move |name: &str, _| names.look_up(name);
+    let resolver = Resolver::with(waker, look_up, move |ip| {
+        let found = reversed.look_up(&ip.to_string())?;
+        found.first().map(|at| format!("port{}.test", at.port())).ok_or("no name".to_owned())
+    });
     let registry = poll.registry().try_clone().expect("the host has descriptors");
     let rules = vec![Rule::new("loopback", true).expect("a rule")];
     (poll, Host::new(registry, 1, Policy { rules, ..Policy::default() }, resolver))
