@@ -240,6 +240,10 @@ impl<S: Sink> Engine<S> {
         let mut port = Port::new(Some(packet), &mut self.out, self.config.mtu);
         self.tcp.poll_ingress_single(stack_time(self.now), &mut port, &mut self.nobody);
         let sent = port.sent();
+        if let Ok(answer) = Segment::parse(&self.out[..sent]) {
+            let (state, marks) = (State::Closed, Marks::default());
+            self.recorder.sent(self.now, 0, &answer, state, state, marks);
+        }
         self.transmit(sent, wire);
     }
 
