@@ -1,10 +1,12 @@
 //! Every flag, once: parsing, help, man page and completions come from here.
 
 use crate::exit;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
 use sockhop_hosted::egress::{Rule, Upstream};
+use sockhop_hosted::lab::Scenario;
 use sockhop_hosted::sim::Profile;
 use std::path::PathBuf;
 
@@ -36,7 +38,8 @@ pub(crate) enum Command {
     Socks5(Box<Socks5>),
     /// Play a scenario between two stacks on a simulated link, and draw it
     #[command(after_help = "Examples:
-  tun-demo lab --list         the scenarios
+  tun-demo lab --list         the scenarios, as a course in TCP
+  tun-demo lab handshake      the first of them
   tun-demo lab window         watch a window close and open again
   tun-demo lab loss --whole   every segment, nothing folded")]
     Lab(Lab),
@@ -234,6 +237,7 @@ pub(crate) enum Net6 {
 #[derive(Args, Debug)]
 pub(crate) struct Lab {
     /// The scenario; without one, socks5 is played
+    #[arg(value_parser = scenarios())]
     pub(crate) scenario: Option<String>,
 
     /// List the scenarios
@@ -301,6 +305,11 @@ impl core::fmt::Display for Guarded {
             Self::None => "none",
         })
     }
+}
+
+fn scenarios() -> PossibleValuesParser {
+    let named = |scenario: Scenario| PossibleValue::new(scenario.name).help(scenario.title);
+    Scenario::all().into_iter().map(named).collect::<Vec<_>>().into()
 }
 
 fn split<A: core::str::FromStr>(text: &str, most: u8) -> Result<(A, u8), String> {

@@ -81,3 +81,10 @@ fn man(out: &mut impl Write) -> Result<(), Failure> {
 fn colour() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && std::io::stdout().is_terminal()
 }
+
+/// Returns the columns of standard output: those of the terminal, those that `COLUMNS` says, or 0 if nobody says.
+fn columns() -> usize {
+    let said = std::env::var("COLUMNS").ok().and_then(|value| value.parse().ok());
+    let terminal = || Some(usize::from(rustix::termios::tcgetwinsize(std::io::stdout()).ok()?.ws_col));
+    said.or_else(terminal).unwrap_or(0)
+}

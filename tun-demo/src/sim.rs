@@ -35,7 +35,7 @@ fn one(options: &Sim, guards: (Rules, Rules), out: &mut impl Write) -> Result<()
         outcome = run(&plan, guards);
     }
     writeln!(out, "{plan:#?}\n")?;
-    let style = Style { colour: crate::colour(), whole: options.whole };
+    let style = Style { colour: crate::colour(), whole: options.whole, columns: crate::columns() };
     let names = ("A  opener", "B  listener");
     write!(out, "{}", draw(names, &outcome.a.0, &outcome.b.0, (1, 1), style))?;
     writeln!(out, "\n{}", said(&outcome))?;

@@ -39,7 +39,7 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
     let policy = Policy { own, rules: options.rules.in_order(), ..Policy::default() };
     let runtime = Runtime::new(tun, engine, &listeners, proxy, policy, options.egress.upstream())?;
     greet(options, &users, &name, &listeners, &mut std::io::stdout().lock())?;
-    let printer = Printer::start(Style { colour: crate::colour(), whole: true });
+    let printer = Printer::start(Style { colour: crate::colour(), whole: true, ..Style::default() });
     let mut reports = Page::default();
     let summary = runtime.run(
         |report, sink| {
@@ -79,7 +79,7 @@ fn listen(options: &Socks5) -> Result<(), Failure> {
     writeln!(out, "  Ctrl-C closes the connections; a second one does so at once")?;
     out.flush()?;
     drop(out);
-    let printer = Printer::start(Style { colour: crate::colour(), whole: true });
+    let printer = Printer::start(Style { colour: crate::colour(), whole: true, ..Style::default() });
     let mut page = Page::default();
     let summary = listening.run(
         |report| {

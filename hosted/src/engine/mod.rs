@@ -411,6 +411,11 @@ impl<S: Sink> Engine<S> {
         self.recorder.sink()
     }
 
+    /// Returns the connections that have a socket.
+    pub fn flows(&self) -> impl Iterator<Item = FlowId> + '_ {
+        self.flows.iter().map(|(slot, flow)| FlowId { slot, serial: flow.serial })
+    }
+
     /// Returns what the tracker knows of a connection, in smoltcp's numbers.
     pub fn tracker(&self, flow: FlowId) -> Option<sockhop::tcp::Tracker> {
         self.find(flow).map(|flow| *flow.guard.tracker())
