@@ -12,31 +12,32 @@ use core::time::Duration;
 /// A rule that an event can break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(u8)]
 pub enum Law {
     /// A change of state is an edge of figure 5, and begins where the last one ended.
-    Edge,
+    Edge = 0,
     /// Our FIN is acknowledged only after it was sent.
-    FinAcked,
+    FinAcked = 1,
     /// The peer's FIN is taken only from a segment that has one.
-    FinTaken,
+    FinTaken = 2,
     /// A FIN or SYN that is sent again has the number it had.
-    SameNumber,
+    SameNumber = 3,
     /// A FIN comes after the SYN.
-    FinAfterSyn,
+    FinAfterSyn = 4,
     /// No octet is sent beyond our own FIN.
-    NothingAfterFin,
+    NothingAfterFin = 5,
     /// Nothing is sent beyond the window but the octet of a probe.
-    WithinWindow,
+    WithinWindow = 6,
     /// The edge we advertise never moves left.
-    EdgeKept,
+    EdgeKept = 7,
     /// Nothing is acknowledged that has not arrived.
-    AckArrived,
+    AckArrived = 8,
     /// TIME-WAIT lasts 2MSL.
-    TwoMsl,
+    TwoMsl = 9,
 }
 
 impl Law {
-    /// Every rule.
+    /// Every rule, in the order of their numbers.
     pub const ALL: [Self; 10] = [
         Self::Edge,
         Self::FinAcked,
@@ -49,6 +50,11 @@ impl Law {
         Self::AckArrived,
         Self::TwoMsl,
     ];
+
+    /// Returns the rule with this number, as stored in a trace.
+    pub const fn from_u8(number: u8) -> Option<Self> {
+        if (number as usize) < Self::ALL.len() { Some(Self::ALL[number as usize]) } else { None }
+    }
 
     /// Returns the section of RFC 9293 that says so.
     pub const fn section(self) -> &'static str {
@@ -168,10 +174,22 @@ impl Legality {
             View::State { from, cause, to, .. } => self.changed(event.time(), from, cause, to),
             View::Opened { .. }
             | View::Address { .. }
+            | View::Clock { .. }
             | View::Lost { .. }
+            | View::Snapshot { .. }
+            | View::Sacked { .. }
             | View::Dropped { .. }
             | View::Guarded { .. }
+            | View::Vars { .. }
+            | View::Queues { .. }
+            | View::Timer { .. }
+            | View::Call { .. }
+            | View::Blocked { .. }
+            | View::Datagram { .. }
+            | View::Icmp { .. }
             | View::App { .. }
+            | View::Transfer { .. }
+            | View::Verdict { .. }
             | View::Ended { .. } => None,
         };
         broken.map(|(law, found)| Violation { law, serial: event.serial(), found })

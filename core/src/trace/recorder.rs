@@ -120,6 +120,9 @@ impl<S: Sink> Recorder<S> {
         if segment.flags.contains(Flags::SYN) {
             self.record(now, flow, View::Options { sent, mss: segment.mss, scale: segment.scale });
         }
+        if segment.sack[0].is_some() {
+            self.record(now, flow, View::Sacked { sent, blocks: segment.sack });
+        }
     }
 
     /// Records a segment that reached no connection.

@@ -1,0 +1,3 @@
+//! Traces: what events say, rings that wrap, files, and views.
+
+mod events;
