@@ -11,6 +11,7 @@ const REMOTE: u8 = 0x03;
 const CLOCK: u8 = 0x04;
 const LOST: u8 = 0x05;
 const SNAPSHOT: u8 = 0x06;
+const EDGES: u8 = 0x07;
 const SENT: u8 = 0x10;
 const RECEIVED: u8 = 0x11;
 const SACKED: u8 = 0x12;
@@ -58,6 +59,11 @@ impl Event {
                 let shifts = (shift_out(scales.0) as u32) << 8 | shift_out(scales.1) as u32;
                 let words = [seq_out(origins.0), seq_out(origins.1), shifts, 0];
                 Self::new(SNAPSHOT, state as u8 | known | ended, words)
+            }
+            View::Edges { granted, advertised, heard } => {
+                let known =
+                    flag(granted.is_some(), 0) | flag(advertised.is_some(), 1) | flag(heard.is_some(), 2);
+                Self::new(EDGES, known, [seq_out(granted), seq_out(advertised), seq_out(heard), 0])
             }
             View::Segment { sent, flags, seq, ack, len, window, states, marks } => {
                 let rest = (states.0 as u32) << 28 | (states.1 as u32) << 24 | marks.0 as u32;
@@ -154,6 +160,11 @@ impl Event {
                 origins: (bit(4).then_some(Seq(p0)), bit(5).then_some(Seq(p1))),
                 scales: (shift_in((p2 >> 8) as u8), shift_in(p2 as u8)),
                 fins: (bit(6), bit(7)),
+            },
+            EDGES => View::Edges {
+                granted: bit(0).then_some(Seq(p0)),
+                advertised: bit(1).then_some(Seq(p1)),
+                heard: bit(2).then_some(Seq(p2)),
             },
             SENT | RECEIVED => View::Segment {
                 sent: kind == SENT,

@@ -17,6 +17,11 @@ impl Ends {
         Self { ours: None, theirs: None }
     }
 
+    /// Returns the numbers: ours and the peer's, as far as they were seen.
+    pub const fn origins(&self) -> (Option<Seq>, Option<Seq>) {
+        (self.ours, self.theirs)
+    }
+
     /// Learns the numbers from a segment, best from the SYNs, or from a snapshot.
     pub fn learn(&mut self, event: &Event) {
         if let Some(View::Snapshot { origins: (ours, theirs), .. }) = event.view() {
@@ -92,6 +97,7 @@ impl Line<'_> {
             View::Opened { .. }
             | View::Address { .. }
             | View::Clock { .. }
+            | View::Edges { .. }
             | View::Lost { .. }
             | View::Sacked { .. }
             | View::Dropped { .. }
@@ -117,7 +123,8 @@ impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(view) = self.0.view() else { return Ok(()) };
         let (time, flow) = (self.0.time(), self.0.flow());
-        if matches!(view, View::Options { .. } | View::Vars { .. } | View::Queues { .. }) {
+        if matches!(view, View::Options { .. } | View::Vars { .. } | View::Queues { .. } | View::Edges { .. })
+        {
             // They explain other events; views that draw windows read them.
             return Ok(());
         }
@@ -187,7 +194,7 @@ impl fmt::Display for Line<'_> {
             View::Verdict { law, accused, found } => {
                 write!(f, "✗ {}", Violation { law, serial: accused, found })
             }
-            View::Options { .. } | View::Vars { .. } | View::Queues { .. } => Ok(()),
+            View::Options { .. } | View::Vars { .. } | View::Queues { .. } | View::Edges { .. } => Ok(()),
         }
     }
 }

@@ -41,6 +41,15 @@ pub enum View {
         /// Whether our FIN was sent, and whether the peer's was taken.
         fins: (bool, bool),
     },
+    /// How far a connection that a snapshot tells of had come at its edges, as far as it was seen.
+    Edges {
+        /// The furthest number the peer let us send up to.
+        granted: Option<Seq>,
+        /// The furthest number we let the peer send up to.
+        advertised: Option<Seq>,
+        /// The number after the highest that was received.
+        heard: Option<Seq>,
+    },
     /// Events were overwritten before they could be read.
     Lost {
         /// How many.
