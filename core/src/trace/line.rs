@@ -1,6 +1,6 @@
 //! One event as one line, as one end saw it.
 
-use super::{App, Drop, Event, Hold, Tick, View};
+use super::{App, Drop, Event, Tick, View};
 use crate::tcp::{Flags, Seq, State, Violation};
 use core::fmt;
 
@@ -200,7 +200,7 @@ impl fmt::Display for Line<'_> {
 }
 
 /// What the owner of a connection or a machine above TCP did, without its time: `socks5 Refusing (5)`,
-/// `close()`, `256 B wait for the peer's window`; prints nothing for other events.
+/// `close()`, `256 B wait: peer window`; prints nothing for other events.
 #[derive(Clone, Copy, Debug)]
 pub struct AppLine<'a>(pub &'a Event);
 
@@ -222,15 +222,10 @@ impl fmt::Display for AppLine<'_> {
                 (asked, done) if asked == done => write!(f, "{call} {done} B"),
                 (asked, done) => write!(f, "{call} {done} of {asked} B"),
             },
-            Some(View::Blocked { on: true, why, waiting, .. }) => match why {
-                Hold::Reader => write!(f, "{waiting} B wait to be read"),
-                Hold::PeerWindow | Hold::SendBuffer | Hold::Congestion => {
-                    write!(f, "{waiting} B wait for {why}")
-                }
-            },
+            Some(View::Blocked { on: true, why, waiting, .. }) => write!(f, "{waiting} B wait: {why}"),
             Some(View::Blocked { on: false, why, micros, .. }) => {
                 let (seconds, millis) = (micros / 1_000_000, micros / 1_000 % 1_000);
-                write!(f, "{why} let go after {seconds}.{millis:03} s")
+                write!(f, "waited {seconds}.{millis:03} s: {why}")
             }
             Some(View::Transfer { sending, done, total, .. }) => {
                 write!(f, "{} {done} of {total} B", if sending { "sends" } else { "receives" })

@@ -75,13 +75,13 @@ numbered! {
     /// What octets wait for.
     Hold {
         /// The peer's window is closed, or full of what is in flight.
-        PeerWindow = 0 "the peer's window",
+        PeerWindow = 0 "peer window",
         /// The ring of octets to be sent is full.
-        SendBuffer = 1 "the send buffer",
+        SendBuffer = 1 "send buffer",
         /// The congestion window is full.
-        Congestion = 2 "the congestion window",
+        Congestion = 2 "congestion",
         /// The owner does not read what has been received.
-        Reader = 3 "the reader",
+        Reader = 3 "reader",
     }
 }
 
