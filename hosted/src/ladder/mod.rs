@@ -8,7 +8,7 @@ use crossing::{Arrival, Crossing};
 use page::Page;
 use sockhop::tcp::State;
 use sockhop::time::Instant;
-use sockhop::trace::{AppLine, Ends, Event, View};
+use sockhop::trace::{AppLine, Drop, Ends, Event, View};
 
 /// A pause that is told rather than passed over.
 const BREAK: Duration = Duration::from_millis(500);
@@ -93,8 +93,8 @@ pub fn draw(names: (&str, &str), a: &[Event], b: &[Event], flow: (u32, u32), sty
     let b: Vec<&Event> = b.iter().filter(|event| of(event, flow.1)).collect();
     let mut rungs = Vec::new();
     let (there, back) = (Crossing::new(&a, &b), Crossing::new(&b, &a));
-    gather(&a, true, &there, &back, &mut rungs);
-    gather(&b, false, &back, &there, &mut rungs);
+    gather(&a, true, &there, &back, style.whole, &mut rungs);
+    gather(&b, false, &back, &there, style.whole, &mut rungs);
     rungs.sort_by_key(|(at, order, _)| (*at, *order));
     let mut page = Page::new(style);
     page.head(names);
@@ -144,7 +144,14 @@ fn count(run: &[Timed]) -> [(usize, u64); 2] {
 }
 
 /// Gathers the rungs that one end gives: its transitions, the segments it sent, and those that came from nowhere.
-fn gather(own: &[&Event], is_a: bool, out: &Crossing<'_>, back: &Crossing<'_>, rungs: &mut Vec<Timed>) {
+fn gather(
+    own: &[&Event],
+    is_a: bool,
+    out: &Crossing<'_>,
+    back: &Crossing<'_>,
+    whole: bool,
+    rungs: &mut Vec<Timed>,
+) {
     let mut ends = Ends::new();
     for (order, event) in own.iter().enumerate() {
         ends.learn(event);
@@ -153,7 +160,10 @@ fn gather(own: &[&Event], is_a: bool, out: &Crossing<'_>, back: &Crossing<'_>, r
             Some(View::State { to, cause, .. }) => {
                 Rung::State { at_a: is_a, to, cause: cause.name().to_owned() }
             }
-            Some(View::App { .. }) => Rung::App { at_a: is_a, text: AppLine(event).to_string() },
+            Some(View::Blocked { .. }) if !whole && is_short_wait(&own[order..]) => continue,
+            Some(View::App { .. } | View::Blocked { .. } | View::Transfer { .. }) => {
+                Rung::App { at_a: is_a, text: AppLine(event).to_string() }
+            }
             Some(View::Guarded { rule, .. }) => Rung::App { at_a: is_a, text: format!("guard: {rule}") },
             Some(View::Segment { sent: true, len, marks, .. }) => {
                 let arrival = out.fate(event);
@@ -172,6 +182,18 @@ fn gather(own: &[&Event], is_a: bool, out: &Crossing<'_>, back: &Crossing<'_>, r
     }
 }
 
+/// Returns whether the first of these events is about octets that waited for no longer than a moment.
+fn is_short_wait(events: &[&Event]) -> bool {
+    let Some(Some(View::Blocked { why, .. })) = events.first().map(|event| event.view()) else {
+        return false;
+    };
+    let ended = events.iter().find_map(|event| match event.view() {
+        Some(View::Blocked { on: false, why: other, micros, .. }) if other == why => Some(micros),
+        _ => None,
+    });
+    ended.is_some_and(|micros| Duration::from_micros(micros.into()) < BREAK)
+}
+
 /// Returns what the other end found remarkable about a segment.
 fn heard(arrival: Arrival<'_>) -> String {
     match arrival {
@@ -182,9 +204,7 @@ fn heard(arrival: Arrival<'_>) -> String {
             Some(View::Segment { marks, .. }) => marks.to_string(),
             _ => String::new(),
         },
-        Arrival::Dropped(0) => "reaches no connection".to_owned(),
-        Arrival::Dropped(1) => "wrong checksum".to_owned(),
-        Arrival::Dropped(_) => "dropped: a limit is reached".to_owned(),
+        Arrival::Dropped(why) => Drop::from_u8(why).map_or("dropped", Drop::name).to_owned(),
         Arrival::Unknown | Arrival::Lost => String::new(),
     }
 }
