@@ -13,5 +13,6 @@ pub mod proxy;
 pub mod resolve;
 pub mod runtime;
 pub mod sim;
+pub mod states;
 pub mod tun;
 pub mod users;

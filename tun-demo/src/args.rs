@@ -65,8 +65,11 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  tun-demo doctor && sudo tun-demo socks5")]
     Doctor,
     /// Print the TCP states and their edges (RFC 9293)
-    #[command(after_help = "Examples:\n  tun-demo states | grep TIME-WAIT")]
-    States,
+    #[command(after_help = "Examples:
+  tun-demo states | grep TIME-WAIT
+  tun-demo states --diagram                     figure 5 of the RFC
+  tun-demo states --dot | dot -Tsvg -o tcp.svg  every edge, drawn by Graphviz")]
+    States(States),
     /// Print completions for a shell
     #[command(
         after_help = "Examples:\n  tun-demo completions bash | sudo tee /etc/bash_completion.d/tun-demo"
@@ -251,6 +254,22 @@ pub(crate) struct Lab {
     /// The seed of ports, sequence numbers and chance
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+}
+
+#[derive(Args, Debug)]
+#[group(multiple = false)]
+pub(crate) struct States {
+    /// Draw the diagram of RFC 9293, figure 5
+    #[arg(long)]
+    pub(crate) diagram: bool,
+
+    /// Print every edge as a graph for Graphviz
+    #[arg(long)]
+    pub(crate) dot: bool,
+
+    /// Print every edge as a state diagram for Mermaid
+    #[arg(long)]
+    pub(crate) mermaid: bool,
 }
 
 #[derive(Args, Debug)]

@@ -51,7 +51,7 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Explain(options) => explain::run(options, &mut out),
         Command::Passwd(options) => passwd::run(options, &mut out),
         Command::Doctor => doctor::run(&mut out),
-        Command::States => Ok(states::print(&mut out)?),
+        Command::States(options) => Ok(states::print(options, &mut out)?),
         Command::Completions { shell } => {
             // Through memory, because the generator panics when its reader has gone.
             let mut script = Vec::new();
