@@ -28,8 +28,7 @@ pub(crate) enum Command {
     /// Run a SOCKS5 proxy, on the stack behind a TUN device or at a socket of this host
     #[command(after_help = "Examples:
   sudo tun-demo socks5                                    on 198.18.0.2:1080
-  sudo tun-demo socks5 --ladder                           and print every segment
-  sudo tun-demo socks5 --trace x.pcapng                   and record them, here for Wireshark
+  sudo tun-demo socks5 --ladder --trace x.pcapng          and print every segment, and record it
   sudo tun-demo socks5 --user ann:secret                  and ask for a password
   sudo tun-demo socks5 --addr 10.9.9.2/30 --addr6 none    and other addresses
   sudo tun-demo socks5 --deny 10.0.0.0/8 --allow loopback and other rules
@@ -51,7 +50,14 @@ pub(crate) enum Command {
   tun-demo sim --count 4000 --profile faults                how many of 4000 fail")]
     Sim(Sim),
     /// Look into a trace: draw it, check it, or turn it into another format
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  tun-demo lab loss --trace x.jsonl
+  tun-demo trace show x.a.jsonl x.b.jsonl
+  tun-demo trace check x.a.jsonl x.b.jsonl
+  tun-demo trace pcapng x.a.jsonl -o x.pcapng"
+    )]
     Trace(Trace),
     /// Say whether the rules let somebody through to an address, and which of them decides
     #[command(after_help = "Examples:
@@ -86,11 +92,13 @@ pub(crate) enum Command {
 #[derive(Args, Debug)]
 #[command(args_override_self = true)]
 pub(crate) struct Socks5 {
-    /// A TOML file of flags by their long names, read again on SIGHUP; the command line decides where both do
+    /// A TOML file of flags by their long names; the command line decides where both do
+    ///
+    /// It is read again on SIGHUP.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
-    /// Serve at an address of this host, without a TUN and without root; can be given several times
+    /// Serve at an address of this host, without a TUN and without root; repeatable
     #[arg(long, value_name = "ADDR:PORT", conflicts_with_all = ["tun", "addr", "addr6", "port", "mtu", "ladder", "trace"])]
     pub(crate) listen: Vec<SocketAddr>,
 
@@ -145,7 +153,7 @@ pub(crate) struct Socks5 {
     #[arg(long)]
     pub(crate) ladder: bool,
 
-    /// Record what the stack does, in the format of the suffix: .trace, .jsonl, .pcapng, .txt, .sqlog or .mmd
+    /// Record what the stack does, in the format of the suffix: .trace, .jsonl, .pcapng, ..
     #[arg(long, value_name = "FILE", value_parser = trace_file)]
     pub(crate) trace: Option<PathBuf>,
 
