@@ -2,6 +2,7 @@
 
 use crate::args::Lab;
 use crate::exit::{FAILED, Failure};
+use crate::trace::save_both;
 use sockhop_hosted::lab::{Chapter, Scenario, legend, play, tell};
 use sockhop_hosted::ladder::Style;
 use std::io::Write;
@@ -25,6 +26,10 @@ pub(crate) fn run(options: &Lab, out: &mut impl Write) -> Result<(), Failure> {
     if options.scenario.is_none() {
         writeln!(out, "\n{}\n\nThere is more to see: `tun-demo lab handshake` begins a course,", legend())?;
         writeln!(out, "`tun-demo lab --list` shows what it has.")?;
+    }
+    if let Some(path) = &options.trace {
+        let node = |name: &'static str| name.split_once("  ").map_or(name, |(_, node)| node);
+        save_both(path, [(node(outcome.names.0), &outcome.a), (node(outcome.names.1), &outcome.b)], out)?;
     }
     out.flush()?;
     if outcome.complete {

@@ -11,6 +11,7 @@ mod printer;
 mod sim;
 mod socks5;
 mod states;
+mod trace;
 
 use args::{Arguments, Command};
 use clap::CommandFactory;
@@ -48,6 +49,7 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Socks5(_) => Ok(()),
         Command::Lab(options) => lab::run(options, &mut out),
         Command::Sim(options) => sim::play(options, &mut out),
+        Command::Trace(options) => trace::run(options, &mut out),
         Command::Explain(options) => explain::run(options, &mut out),
         Command::Passwd(options) => passwd::run(options, &mut out),
         Command::Doctor => doctor::run(&mut out),
@@ -66,13 +68,20 @@ fn run(command: &Command) -> Result<(), Failure> {
 fn man(out: &mut impl Write) -> Result<(), Failure> {
     let command = Arguments::command();
     clap_mangen::Man::new(command.clone()).render(out)?;
+    sections("tun-demo", &command, out)
+}
+
+/// Writes a section for each subcommand, and behind it those of its own subcommands.
+fn sections(above: &str, command: &clap::Command, out: &mut impl Write) -> Result<(), Failure> {
     for part in command.get_subcommands().filter(|part| part.get_name() != "help") {
-        let page = clap_mangen::Man::new(part.clone().display_name(format!("tun-demo {}", part.get_name())));
-        writeln!(out, ".SH \"TUN-DEMO {}\"", part.get_name().to_uppercase())?;
+        let name = format!("{above} {}", part.get_name());
+        let page = clap_mangen::Man::new(part.clone().display_name(name.clone()));
+        writeln!(out, ".SH \"{}\"", name.to_uppercase())?;
         page.render_synopsis_section(out)?;
         page.render_description_section(out)?;
         page.render_options_section(out)?;
         page.render_extra_section(out)?;
+        sections(&name, part, out)?;
     }
     Ok(())
 }

@@ -5,8 +5,8 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tun-demo");
-const SUBCOMMANDS: [&str; 9] =
-    ["socks5", "lab", "sim", "explain", "passwd", "doctor", "states", "completions", "man"];
+const SUBCOMMANDS: [&str; 10] =
+    ["socks5", "lab", "sim", "trace", "explain", "passwd", "doctor", "states", "completions", "man"];
 
 #[test]
 fn a_wrong_command_line_names_the_value_and_ends_with_2() {

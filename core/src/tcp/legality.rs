@@ -229,7 +229,9 @@ impl Legality {
         match part {
             View::Snapshot { state, origins: (ours, theirs), scales, fins } => {
                 self.lose();
-                (self.state, self.blind, self.snapshot) = (Some(state), false, true);
+                // Without both SYNs nobody knows how windows are scaled.
+                let blind = ours.is_none() || theirs.is_none();
+                (self.state, self.blind, self.snapshot) = (Some(state), blind, true);
                 (self.ours.syn, self.theirs.syn) = (ours, theirs);
                 (self.ours.shift, self.ours.scales) = (scales.0.unwrap_or(0), scales.0.is_some());
                 (self.theirs.shift, self.theirs.scales) = (scales.1.unwrap_or(0), scales.1.is_some());
@@ -342,7 +344,7 @@ impl Legality {
         if to == State::TimeWait {
             self.waits_since = now;
         }
-        let Some((flags, ack)) = self.last else { return None };
+        let (flags, ack) = self.last?;
         let fin_acked = matches!(
             (from, cause, to),
             (State::FinWait1, Cause::Ack, State::FinWait2)

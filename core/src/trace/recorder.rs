@@ -69,6 +69,11 @@ impl<S: Sink> Recorder<S> {
         &mut self.sink
     }
 
+    /// Returns the sink for good.
+    pub fn into_sink(self) -> S {
+        self.sink
+    }
+
     /// Returns whether anybody listens.
     pub fn enabled(&self) -> bool {
         self.sink.enabled()

@@ -408,6 +408,11 @@ impl<S: Sink> Engine<S> {
         &mut self.recorder
     }
 
+    /// Ends the stack and returns the sink that was told.
+    pub fn into_sink(self) -> S {
+        self.recorder.into_sink()
+    }
+
     /// Returns the sink that is told.
     pub const fn sink(&self) -> &S {
         self.recorder.sink()

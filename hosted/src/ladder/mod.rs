@@ -67,6 +67,8 @@ enum Rung {
     State { at_a: bool, to: State, cause: String },
     /// What a machine above TCP did at A or at B.
     App { at_a: bool, text: String },
+    /// Events of A's or of B's that are not there.
+    Lost { events: u32 },
 }
 
 impl Rung {
@@ -77,7 +79,7 @@ impl Rung {
                 let special = ["SYN", "FIN", "RST"].iter().any(|flag| text.contains(flag));
                 *fate == Fate::Arrived && note.is_empty() && !special
             }
-            Self::State { .. } | Self::App { .. } => false,
+            Self::State { .. } | Self::App { .. } | Self::Lost { .. } => false,
         }
     }
 }
@@ -86,9 +88,10 @@ impl Rung {
 ///
 /// An end that has recorded no segment may be left empty: then the picture is what the other one saw.
 pub fn draw(names: (&str, &str), a: &[Event], b: &[Event], flow: (u32, u32), style: Style) -> String {
-    // What is thrown away belongs to no connection.
-    let of =
-        |event: &&Event, flow| event.flow() == flow || matches!(event.view(), Some(View::Dropped { .. }));
+    // What is thrown away belongs to no connection, and what was lost may have been of this one.
+    let of = |event: &&Event, flow| {
+        event.flow() == flow || matches!(event.view(), Some(View::Dropped { .. } | View::Lost { .. }))
+    };
     let a: Vec<&Event> = a.iter().filter(|event| of(event, flow.0)).collect();
     let b: Vec<&Event> = b.iter().filter(|event| of(event, flow.1)).collect();
     let mut rungs = Vec::new();
@@ -116,6 +119,11 @@ pub fn draw(names: (&str, &str), a: &[Event], b: &[Event], flow: (u32, u32), sty
         at += 1;
     }
     page.finish()
+}
+
+/// Draws what one end recorded of a connection: itself on the left, and what came from the right.
+pub fn draw_one(names: (&str, &str), events: &[Event], flow: u32, style: Style) -> String {
+    draw(names, events, &[], (flow, 0), style)
 }
 
 type Timed = (Instant, usize, Rung);
@@ -157,14 +165,7 @@ fn gather(
         ends.learn(event);
         let said = || ends.say(event).map(|said| said.to_string()).unwrap_or_default();
         let rung = match event.view() {
-            Some(View::State { to, cause, .. }) => {
-                Rung::State { at_a: is_a, to, cause: cause.name().to_owned() }
-            }
             Some(View::Blocked { .. }) if !whole && is_short_wait(&own[order..]) => continue,
-            Some(View::App { .. } | View::Blocked { .. } | View::Transfer { .. }) => {
-                Rung::App { at_a: is_a, text: AppLine(event).to_string() }
-            }
-            Some(View::Guarded { rule, .. }) => Rung::App { at_a: is_a, text: format!("guard: {rule}") },
             Some(View::Segment { sent: true, len, marks, .. }) => {
                 let arrival = out.fate(event);
                 let fate = if matches!(arrival, Arrival::Lost) { Fate::Lost } else { Fate::Arrived };
@@ -176,10 +177,27 @@ fn gather(
                 let note = remark(how, &marks.to_string());
                 Rung::Segment { from_a: !is_a, text: said(), fate, note, octets: len }
             }
-            _ => continue,
+            _ => match beside(event, is_a) {
+                Some(rung) => rung,
+                None => continue,
+            },
         };
         rungs.push((event.time(), order, rung));
     }
+}
+
+/// Returns the rung of an event that is no segment.
+fn beside(event: &Event, at_a: bool) -> Option<Rung> {
+    Some(match event.view()? {
+        View::State { to, cause, .. } => Rung::State { at_a, to, cause: cause.name().to_owned() },
+        View::Snapshot { state, .. } => Rung::State { at_a, to: state, cause: "before".to_owned() },
+        View::App { .. } | View::Blocked { .. } | View::Transfer { .. } => {
+            Rung::App { at_a, text: AppLine(event).to_string() }
+        }
+        View::Guarded { rule, .. } => Rung::App { at_a, text: format!("guard: {rule}") },
+        View::Lost { events } => Rung::Lost { events },
+        _ => return None,
+    })
 }
 
 /// Returns whether the first of these events is about octets that waited for no longer than a moment.

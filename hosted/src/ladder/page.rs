@@ -105,6 +105,10 @@ impl Page {
                 let inside = self.inside(*at_a, text, colour_of(*at_a));
                 let _ = writeln!(self.out, "{clock} {:>STATE$}│{inside}│", "");
             }
+            Rung::Lost { events } => {
+                let said = format!("{:╌^1$}", format!(" ⚠ {events} events lost "), middle);
+                let _ = writeln!(self.out, "{clock} {:>STATE$}┊{}┊", "", self.style.ink(RED, &said));
+            }
             Rung::Segment { from_a, text, fate, note, .. } => {
                 let arrow = arrow(*from_a, text, *fate, middle, self.style);
                 let beside = self.beside && !note.is_empty();

@@ -28,7 +28,9 @@ proptest! {
         let run = &RUNS[run];
         let prefix = &run[..=cut.index(run.len())];
         let dump = dumped::<32>(prefix);
-        prop_assert_eq!(lines(prefix, &dump), lines(prefix, prefix).split_off(prefix.len().saturating_sub(32)));
+        // What a snapshot repeats may stand in the run as well, right before the events that are kept.
+        let last = |mut lines: Vec<_>| lines.split_off(lines.len().saturating_sub(32));
+        prop_assert_eq!(last(lines(prefix, &dump)), last(lines(prefix, prefix)));
         let kept = flows(&dump);
         for (number, whole) in &flows(prefix) {
             // A connection that was over when the ring wrapped is none that a snapshot tells of.
@@ -58,7 +60,7 @@ proptest! {
 
 #[test]
 fn a_dump_begins_with_snapshots_then_says_what_is_lost() {
-    let run = &RUNS[1];
+    let run = RUNS.iter().find(|run| run.len() > 64).unwrap();
     let dump = dumped::<32>(run);
     let lost = dump.iter().position(|event| matches!(event.view(), Some(View::Lost { .. }))).unwrap();
     let Some(View::Lost { events }) = dump[lost].view() else { unreachable!() };
