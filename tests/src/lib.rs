@@ -5,3 +5,4 @@ pub mod oracle;
 pub mod properties;
 pub mod script;
 pub mod stack;
+pub mod traces;
