@@ -6,3 +6,4 @@ pub mod oracle;
 pub mod properties;
 pub mod script;
 pub mod stack;
+pub mod traces;
