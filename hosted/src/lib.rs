@@ -1,5 +1,6 @@
 //! Runs sockhop's machines on a smoltcp stack behind a Linux TUN device.
 
+pub mod arrivals;
 pub mod egress;
 pub mod engine;
 pub mod forwarding;
@@ -10,8 +11,10 @@ pub mod link;
 pub mod listening;
 pub mod os;
 pub mod proxy;
+pub mod report;
 pub mod resolve;
 pub mod runtime;
 pub mod sim;
+pub mod states;
 pub mod tun;
 pub mod users;

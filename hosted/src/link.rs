@@ -63,6 +63,10 @@ pub struct Path {
     pub queue: u64,
     /// Packets, counted from 0, that are lost whatever the dice say.
     pub lose: Vec<u64>,
+    /// Packets, counted from 0, that take so much longer whatever the dice say.
+    pub late: Vec<(u64, Duration)>,
+    /// Packets, counted from 0, of which a copy comes so much after them.
+    pub copies: Vec<(u64, Duration)>,
     /// While the direction is cut, and everything is lost.
     pub cuts: Vec<Stretch>,
     /// While the sender's device does not transmit; what it holds leaves at the end.
@@ -87,6 +91,7 @@ pub struct Pipe {
     now: Instant,
     count: u64,
     lost: u64,
+    octets: u64,
     longest: usize,
     /// Until when the bandwidth is taken.
     busy: Instant,
@@ -104,6 +109,7 @@ impl Pipe {
             now: Instant::ZERO,
             count: 0,
             lost: 0,
+            octets: 0,
             longest: 0,
             busy: Instant::ZERO,
             under_way: BinaryHeap::new(),
@@ -121,6 +127,11 @@ impl Pipe {
     /// Returns how many packets went in and how many of them were lost.
     pub const fn counts(&self) -> (u64, u64) {
         (self.count, self.lost)
+    }
+
+    /// Returns how many octets went in, headers included.
+    pub const fn octets(&self) -> u64 {
+        self.octets
     }
 
     /// Returns the length of the longest packet that went in, in octets.
@@ -194,6 +205,7 @@ impl Wire for Pipe {
         }
         let number = self.count;
         self.count += 1;
+        self.octets += packet.len() as u64;
         self.longest = self.longest.max(packet.len());
         let passes = if self.is_lost(number, packet.len()) { None } else { self.passes(packet.len()) };
         let Some(leaves) = passes else {
@@ -203,8 +215,17 @@ impl Wire for Pipe {
         if self.dice.happens(self.path.duplicate) {
             self.put(leaves, packet.to_vec());
         }
-        self.put(leaves, packet.to_vec());
+        if let Some(later) = told(&self.path.copies, number) {
+            self.put(leaves + later, packet.to_vec());
+        }
+        let late = told(&self.path.late, number).unwrap_or_default();
+        self.put(leaves + late, packet.to_vec());
     }
+}
+
+/// Returns the time that a list has for this packet.
+fn told(list: &[(u64, Duration)], number: u64) -> Option<Duration> {
+    list.iter().find(|(at, _)| *at == number).map(|(_, time)| *time)
 }
 
 fn micros(time: Duration) -> u64 {

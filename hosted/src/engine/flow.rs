@@ -1,5 +1,6 @@
 //! One connection: its socket, alone in a set of its own, and what is known of it from outside.
 
+use super::holds::Told;
 use super::notice::Unreachable;
 use super::wait::Tuple;
 use core::net::SocketAddr;
@@ -53,6 +54,7 @@ pub(super) struct Flow {
     pub(super) ring: usize,
     /// Octets of payload that came in and went out, repetitions included.
     pub(super) octets: (u64, u64),
+    pub(super) told: Told,
 }
 
 impl Flow {
@@ -88,6 +90,7 @@ impl Flow {
             path,
             ring,
             octets: (0, 0),
+            told: Told::default(),
         }
     }
 

@@ -18,6 +18,7 @@
 
 mod datagrams;
 mod flow;
+mod holds;
 mod ingress;
 mod notice;
 mod port;
@@ -45,7 +46,7 @@ use smoltcp::iface::{Interface, SocketSet};
 use sockhop::stack::{Socket, Wish};
 use sockhop::tcp::{Cause, Guard, Rules, Seq, State, isn};
 use sockhop::time::{Instant, Reason};
-use sockhop::trace::{Recorder, Sink};
+use sockhop::trace::{Call, Recorder, Sink};
 use std::collections::{HashMap, VecDeque};
 use wait::{Tuple, Waits};
 use ways::Ways;
@@ -346,6 +347,7 @@ impl<S: Sink> Engine<S> {
         }
         let serial = flow.serial;
         self.recorder.opened(now, serial, local, remote, true);
+        self.recorder.call(now, serial, Call::Connect, 0, 0);
         self.note(slot, Cause::Connect);
         self.mark(slot);
         Some(FlowId { slot, serial })
@@ -459,9 +461,19 @@ impl<S: Sink> Engine<S> {
         &mut self.recorder
     }
 
+    /// Ends the stack and returns the sink that was told.
+    pub fn into_sink(self) -> S {
+        self.recorder.into_sink()
+    }
+
     /// Returns the sink that is told.
     pub const fn sink(&self) -> &S {
         self.recorder.sink()
+    }
+
+    /// Returns the connections that have a socket.
+    pub fn flows(&self) -> impl Iterator<Item = FlowId> + '_ {
+        self.flows.iter().map(|(slot, flow)| FlowId { slot, serial: flow.serial })
     }
 
     /// Returns what the tracker knows of a connection, in smoltcp's numbers.

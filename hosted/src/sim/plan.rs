@@ -202,7 +202,8 @@ fn path(dice: &mut Dice, profile: Profile) -> Path {
     let cuts = if profile == Profile::Faults { stretches(dice, 3, 60_000) } else { vec![] };
     let narrow = (profile == Profile::Faults && dice.below(8) == 0).then(|| (millis(dice, 10_000), 576));
     let lose = vec![];
-    Path { delay, jitter, loss, duplicate, reorder, corrupt, bandwidth, queue, lose, cuts, stalls, narrow }
+    let dull = Path { delay, jitter, bandwidth, queue, ..Path::default() };
+    Path { loss, duplicate, reorder, corrupt, lose, cuts, stalls, narrow, ..dull }
 }
 
 fn stretches(dice: &mut Dice, most: u64, length: u64) -> Vec<Stretch> {

@@ -15,8 +15,10 @@ impl Guard {
         if segment.flags.contains(Flags::SYN) {
             self.open(segment, before);
         } else if segment.flags.contains(Flags::RST) {
-            if before == State::SynSent && segment.ack.0 == 0 && self.has(Rule::Seq) {
-                // smoltcp resets a peer that it has never heard; RFC 9293 §3.10.5 sends nothing.
+            let farewell = segment.flags.contains(Flags::ACK) && segment.ack.0 == 0;
+            if before == State::SynSent && farewell && self.has(Rule::Seq) {
+                // smoltcp resets a peer that it has never heard; RFC 9293 §3.10.5 sends nothing. What answers a wrong
+                // acknowledgment has none of its own, and has to be sent (§3.10.7.3).
                 self.tracker.sent(segment);
                 self.act(Rule::Seq);
                 return 0;
