@@ -85,7 +85,7 @@ pub(crate) struct Socks5 {
     pub(crate) config: Option<PathBuf>,
 
     /// Serve at an address of this host, without a TUN and without root; can be given several times
-    #[arg(long, value_name = "ADDR:PORT", conflicts_with_all = ["tun", "addr", "addr6", "port", "mtu", "ladder"])]
+    #[arg(long, value_name = "ADDR:PORT", value_parser = listener, conflicts_with_all = ["tun", "addr", "addr6", "port", "mtu", "ladder"])]
     pub(crate) listen: Vec<SocketAddr>,
 
     /// Clients that are served at once, with --listen
@@ -335,6 +335,11 @@ fn user(text: &str) -> Result<(String, String), String> {
         return Err("name and password take 1 to 255 octets each (RFC 1929)".to_owned());
     }
     Ok((name.to_owned(), password.to_owned()))
+}
+
+fn listener(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| format!("{text:?} is no address with a port, as in 127.0.0.1:1080 or [::1]:1080"))
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
