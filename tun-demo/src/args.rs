@@ -36,7 +36,7 @@ pub(crate) enum Command {
   sudo tun-demo socks5 --deny 10.0.0.0/8 --allow loopback and other rules
   tun-demo socks5 --listen 127.0.0.1:1080                 without a TUN and without root
   sudo tun-demo socks5 --egress socks5://127.0.0.1:9050   and out through another server
-  sudo tun-demo socks5 --egress stack --setup --ladder    and out by the stack itself: both legs are seen")]
+  sudo tun-demo socks5 --egress stack --setup --ladder    and out by the stack itself")]
     Socks5(Box<Socks5>),
     /// Play a scenario between two stacks on a simulated link, and draw it
     #[command(after_help = "Examples:
@@ -106,7 +106,7 @@ pub(crate) struct Socks5 {
     pub(crate) config: Option<PathBuf>,
 
     /// Serve at an address of this host, without a TUN and without root; repeatable
-    #[arg(long, value_name = "ADDR:PORT", conflicts_with_all = ["tun", "addr", "addr6", "port", "mtu", "ladder", "trace"])]
+    #[arg(long, value_name = "ADDR:PORT", value_parser = listener, conflicts_with_all = ["tun", "addr", "addr6", "port", "mtu", "ladder", "trace"])]
     pub(crate) listen: Vec<SocketAddr>,
 
     /// Clients that are served at once, with --listen
@@ -117,7 +117,7 @@ pub(crate) struct Socks5 {
     #[arg(long, hide_short_help = true, value_name = "NAME")]
     pub(crate) tun: Option<String>,
 
-    /// The stack's IPv4 address; the host takes the other one of the subnet
+    /// The stack's IPv4 address; the host takes the subnet's other one
     #[arg(long, value_name = "CIDR", default_value = "198.18.0.2/30", value_parser = cidr4)]
     pub(crate) addr: (Ipv4Addr, u8),
 
@@ -137,7 +137,7 @@ pub(crate) struct Socks5 {
     #[arg(long, value_name = "FILE")]
     pub(crate) users: Option<PathBuf>,
 
-    /// The way out: host, stack, or another server as in socks5://ann:secret@proxy.example:1080
+    /// The way out: host, stack, or another server as in socks5://ann:secret@host:1080
     ///
     /// With stack both legs of a session stand on the userspace stack and can be seen. Beyond this host it then needs
     /// forwarding and masquerading, which --setup sees to.
@@ -145,7 +145,7 @@ pub(crate) struct Socks5 {
     pub(crate) egress: Way,
 
     /// Let the host forward and masquerade for --egress stack (sysctl and nft); undone at the end
-    #[arg(long, conflicts_with = "listen")]
+    #[arg(long, hide_short_help = true, conflicts_with = "listen")]
     pub(crate) setup: bool,
 
     #[command(flatten)]
@@ -439,6 +439,11 @@ fn trace_file(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
     let known = Format::of(&path).is_some();
     known.then_some(path).ok_or(format!("{text:?} has no suffix that says a format: {}", Format::suffixes()))
+}
+
+fn listener(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| format!("{text:?} is no address with a port, as in 127.0.0.1:1080 or [::1]:1080"))
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

@@ -97,6 +97,8 @@ mod tests {
             ("user", "[\"ann:secret\", \"bob:hidden\"]"),
             ("users", "\"users\""),
             ("egress", "\"socks5://192.0.2.1:9050\""),
+            ("setup", "true"),
+            ("trace", "\"x.jsonl\""),
             ("deny", "[\"10.0.0.0/8\", \"any:25\"]"),
             ("allow", "\"loopback\""),
             ("per-source", "7"),

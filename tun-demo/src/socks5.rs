@@ -27,6 +27,9 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
     if !options.listen.is_empty() {
         return listen(options);
     }
+    if options.setup && options.egress != Way::Stack {
+        return Err(Failure::new(USAGE, "--setup is for --egress stack: add that, or leave --setup out"));
+    }
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| Failure::new(FAILED, format!("no randomness: {error}")))?;
     let word = |at: usize| seed[at..at + 8].iter().fold(0_u64, |word, octet| word << 8 | u64::from(*octet));

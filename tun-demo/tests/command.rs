@@ -12,7 +12,7 @@ const SUBCOMMANDS: [&str; 10] =
 fn a_wrong_command_line_names_the_value_and_ends_with_2() {
     let long = "a".repeat(256);
     let long_user = format!("{long}:x");
-    let cases: [(&[&str], &str); 16] = [
+    let cases: [(&[&str], &str); 17] = [
         (&["--lader"], "--lader"),
         (&["sock5"], "sock5"),
         (&["socks5", "--lader"], "--lader"),
@@ -25,6 +25,7 @@ fn a_wrong_command_line_names_the_value_and_ends_with_2() {
         (&["socks5", "--user", "ann"], "NAME:PASS"),
         (&["socks5", "--user", &long_user], "255"),
         (&["socks5", "--port", "70000"], "70000"),
+        (&["socks5", "--listen", "localhost:1080"], "\"localhost:1080\" is no address with a port"),
         (&["socks5", "--mtu", "100"], "100"),
         (&["socks5", "--deny", "10.0.0.0/40"], "10.0.0.0/40"),
         (&["explain", "example.org:80"], "example.org:80"),
@@ -288,6 +289,7 @@ fn a_file_of_flags_is_checked_like_the_command_line() {
         (["--config", &file("c", "deny = [\"10.0.0.0/40\"]")], 2, "10.0.0.0/40"),
         (["--config", &file("d", "listen = \"127.0.0.1:0\"\nmtu = 1500")], 2, "--mtu"),
         (["--users", &users], 2, "line 1: ann has no argon2 hash"),
+        (["--users", &file("cut", "ann:$argon2id$v=19$m=1\n")], 2, "line 1: ann has no argon2 hash"),
         (["--users", &empty], 2, "no user"),
         (["--users", "/nowhere"], 1, "/nowhere"),
     ] {

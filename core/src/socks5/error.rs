@@ -26,6 +26,12 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Version(octet @ b'A'..=b'Z') => {
+                write!(f, "the client speaks no SOCKS5 but HTTP, it seems: version octet {octet:#04x}")
+            }
+            Self::Version(octet @ 0x16) => {
+                write!(f, "the client speaks no SOCKS5 but TLS, it seems: version octet {octet:#04x}")
+            }
             Self::Version(octet) => write!(f, "the client speaks no SOCKS5: version octet {octet:#04x}"),
             Self::NoMethod => f.write_str("the client offers no login method that is wanted"),
             Self::Login => f.write_str("wrong user name or password"),
