@@ -60,7 +60,7 @@ fn the_socks4_servers_drawing_is_the_socks4_server() {
     ];
     let answers = [Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, 1))), Err(Refusal::General)];
     let mut taken = Edges::new();
-    explore(socks4::Server::new(), &mut taken, |server| {
+    explore(<socks4::Server>::new(), &mut taken, |server| {
         let mut next = common(server, &messages);
         match server.poll() {
             Ok(socks4::Event::Request { .. }) => {
