@@ -25,5 +25,7 @@ pub mod wire;
 
 #[cfg(feature = "embedded-io")]
 pub mod io;
+#[cfg(feature = "node")]
+pub mod node;
 #[cfg(feature = "smoltcp")]
 pub mod stack;
