@@ -27,5 +27,5 @@ pub mod wire;
 pub mod io;
 #[cfg(feature = "node")]
 pub mod node;
-#[cfg(feature = "smoltcp")]
+#[cfg(any(feature = "smoltcp", feature = "node"))]
 pub mod stack;

@@ -23,7 +23,7 @@ pub(super) enum Fate {
 }
 
 /// A place for one connection at a time.
-pub struct Flow<'a> {
+pub(super) struct Flow<'a> {
     /// The number in traces, never reused; 0 while the place is free.
     pub(super) serial: u32,
     pub(super) local: SocketAddrV4,
@@ -150,8 +150,7 @@ impl<'a> Flow<'a> {
         }
         self.mac = seam.sender();
         self.octets.0 += u64::from(segment.len);
-        let marks =
-            if seam.recorder.enabled() { self.would_mark(segment) } else { Marks::default() };
+        let marks = if seam.recorder.enabled() { self.would_mark(segment) } else { Marks::default() };
         let now = seam.now;
         let Some(packet) = seam.packet() else { return };
         let verdict = self.guard.ingress(now, packet, segment);

@@ -2,12 +2,16 @@
 
 use super::flow::Flow;
 use super::seam::v4;
+use super::wait::Wait;
 use super::{Nic, Node};
 use crate::tcp::{Cause, Empty, Flags, Marks, Segment, Seq, State, is_intact, isn};
-use crate::time::Reason;
+use crate::time::{Instant, Reason};
 use crate::trace::{Drop, Sink};
 use core::net::SocketAddr;
+use core::time::Duration;
 
+/// How long a peer that means it takes to finish its handshake, on the links that devices have.
+const ROUND_TRIP: Duration = Duration::from_millis(250);
 /// The number of TCP in an IPv4 header.
 const TCP: u8 = 6;
 
@@ -69,13 +73,13 @@ impl<N: Nic, S: Sink> Node<'_, N, S> {
             segment.flags.contains(Flags::SYN) && !segment.flags.intersects(Flags::ACK | Flags::RST);
         let heard = bare_syn && self.listeners.contains(&local.port());
         let mut after = None;
-        if let Some(wait) = self.waits.find(local, remote) {
+        if let Some(place) = self.waits.find(local, remote) {
             // A SYN beyond what was received starts anew (RFC 9293 §3.10.7.4, RFC 6191).
-            if !heard || !segment.seq.is_after(wait.rcv_nxt) {
-                return self.meet_wait(segment);
+            let renews = |wait: &mut Wait| heard && segment.seq.is_after(wait.rcv_nxt);
+            match place.take_if(renews) {
+                Some(wait) => after = Some(wait.snd_nxt),
+                None => return self.meet_wait(segment),
             }
-            self.waits.remove(wait.serial);
-            after = Some(wait.snd_nxt);
         }
         if heard {
             return self.open(segment, after);
@@ -93,7 +97,8 @@ impl<N: Nic, S: Sink> Node<'_, N, S> {
         let number = isn(&self.seed, segment.dst, segment.src, now, after);
         let serial = self.next_serial();
         let deadline = now + self.seam.limits.handshake;
-        let Some(flow) = room(self.flows, self.door) else {
+        let late = now + self.seam.limits.handshake.saturating_sub(ROUND_TRIP);
+        let Some(flow) = room(self.flows, self.door, late) else {
             self.seam.counters.refused = self.seam.counters.refused.wrapping_add(1);
             self.seam.recorder.dropped(now, 0, segment, Drop::Limit);
             return;
@@ -116,7 +121,7 @@ impl<N: Nic, S: Sink> Node<'_, N, S> {
     /// Answers a segment of a connection in TIME-WAIT: what takes numbers is acknowledged again, resets are ignored.
     fn meet_wait(&mut self, segment: &Segment) {
         let (local, remote) = (v4(segment.dst), v4(segment.src));
-        let Some(wait) = self.waits.find(local, remote) else { return };
+        let Some(wait) = self.waits.find(local, remote).and_then(Option::as_mut) else { return };
         let (now, state, marks) = (self.seam.now, State::TimeWait, Marks::default());
         self.seam.recorder.received(now, wait.serial, segment, state, state, marks);
         let speaks = segment.len > 0 || segment.flags.intersects(Flags::SYN | Flags::FIN);
@@ -124,27 +129,38 @@ impl<N: Nic, S: Sink> Node<'_, N, S> {
             return;
         }
         if segment.flags.contains(Flags::FIN) {
-            self.waits.restart(wait.serial, now, self.seam.limits.two_msl);
+            wait.until = now + self.seam.limits.two_msl;
         }
-        let answer =
-            Empty { seq: wait.snd_nxt, ack: wait.rcv_nxt, flags: Flags::ACK, window: wait.window };
+        let serial = wait.serial;
+        let answer = Empty { seq: wait.snd_nxt, ack: wait.rcv_nxt, flags: Flags::ACK, window: wait.window };
         let own = self.seam.nic.address();
         let to = self.seam.sender();
         let at = super::Seam::<N, S>::address(own, self.seam.output, to, own.unwrap_or_default());
         let place = self.seam.output.get_mut(at..).unwrap_or(&mut []);
         let length = at + answer.write(SocketAddr::V4(local), SocketAddr::V4(remote), place);
         if let Some(answer) = self.seam.leaving(length) {
-            self.seam.recorder.sent(now, wait.serial, &answer, state, state, marks);
+            self.seam.recorder.sent(now, serial, &answer, state, state, marks);
         }
         self.seam.transmit(length);
     }
 }
 
-/// Returns a place for a client: a free one, or else that of the oldest unfinished handshake, so that who answers
-/// within a round trip is not hit by a flood; or else the door, where it can be turned away in good order.
-fn room<'f, 'a>(flows: &'f mut [Flow<'a>], door: &'f mut [Flow<'a>]) -> Option<&'f mut Flow<'a>> {
+/// Returns a place for a client: a free one, or that of a handshake that should have been finished long ago; else the
+/// door, where it can be turned away in good order; else that of the oldest unfinished handshake, so that who answers
+/// within a round trip is not hit by a flood.
+fn room<'f, 'a>(
+    flows: &'f mut [Flow<'a>],
+    door: &'f mut [Flow<'a>],
+    late: Instant,
+) -> Option<&'f mut Flow<'a>> {
     let fronts = flows.iter_mut().step_by(2);
     // A free place has serial 0, so it comes before every unfinished handshake.
     let best = fronts.filter(|flow| flow.is_free() || flow.half_open).min_by_key(|flow| flow.serial);
-    best.or_else(|| door.iter_mut().find(|flow| flow.is_free() || flow.half_open))
+    let door = door.iter_mut().find(|flow| flow.is_free() || flow.half_open);
+    let settled = |flow: &Flow<'a>| flow.is_free() || flow.deadline.is_none_or(|(at, _)| at <= late);
+    match (best, door) {
+        (Some(front), _) if settled(front) => Some(front),
+        (_, Some(door)) if settled(door) => Some(door),
+        (front, door) => front.or(door),
+    }
 }

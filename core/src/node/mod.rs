@@ -272,7 +272,8 @@ impl<'a, N: Nic, S: Sink> Node<'a, N, S> {
     ///
     /// It stands once [`state`](Self::state) is past SYN-SENT, and has failed when that is CLOSED.
     pub fn connect(&mut self, remote: SocketAddrV4) -> Option<FlowId> {
-        let index = (1..self.flows.len()).step_by(2).find(|at| self.flows.get(*at).is_some_and(Flow::is_free))?;
+        let index =
+            (1..self.flows.len()).step_by(2).find(|at| self.flows.get(*at).is_some_and(Flow::is_free))?;
         let local = self.free_end(remote);
         let serial = self.next_serial();
         let number = isn(&self.seed, local.into(), remote.into(), self.seam.now, None);
@@ -302,9 +303,12 @@ impl<'a, N: Nic, S: Sink> Node<'a, N, S> {
     }
 
     /// Returns the two connections of a relay, and the recorder.
-    pub fn pair(&mut self, a: FlowId, b: FlowId) -> Option<(Socket<'_, 'a>, Socket<'_, 'a>, &mut Recorder<S>)> {
-        let [front, back] =
-            self.flows.get_disjoint_mut([usize::from(a.place), usize::from(b.place)]).ok()?;
+    pub fn pair(
+        &mut self,
+        a: FlowId,
+        b: FlowId,
+    ) -> Option<(Socket<'_, 'a>, Socket<'_, 'a>, &mut Recorder<S>)> {
+        let [front, back] = self.flows.get_disjoint_mut([usize::from(a.place), usize::from(b.place)]).ok()?;
         let both = front.serial == a.serial && back.serial == b.serial;
         both.then(|| (front.stream(), back.stream(), &mut self.seam.recorder))
     }
@@ -392,6 +396,11 @@ impl<'a, N: Nic, S: Sink> Node<'a, N, S> {
         &mut self.seam.recorder
     }
 
+    /// Returns who is told, to be read.
+    pub const fn told(&self) -> &Recorder<S> {
+        &self.seam.recorder
+    }
+
     /// Returns the network card.
     pub const fn nic(&mut self) -> &mut N {
         &mut self.seam.nic
@@ -457,8 +466,9 @@ fn forget<N, S: Sink>(seam: &mut Seam<'_, N, S>, over: Option<Wait>) {
 /// Makes an interface with the node's address and its way to everywhere.
 fn interface<N: Nic>(nic: &N, config: &Config, output: &mut [u8]) -> Interface {
     let (hardware, head) = match nic.address() {
-        Some(address) => (HardwareAddress::Ethernet(EthernetAddress(address)), port::ETHERNET),
+        #[cfg(feature = "smoltcp")]
         None => (HardwareAddress::Ip, 0),
+        address => (HardwareAddress::Ethernet(EthernetAddress(address.unwrap_or_default())), port::ETHERNET),
     };
     let mut settings = InterfaceConfig::new(hardware);
     settings.random_seed = config.seed[0] ^ config.seed[1];

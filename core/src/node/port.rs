@@ -58,7 +58,7 @@ impl Device for Port<'_> {
 
     fn capabilities(&self) -> DeviceCapabilities {
         let mut capabilities = DeviceCapabilities::default();
-        capabilities.medium = if self.head == 0 { Medium::Ip } else { Medium::Ethernet };
+        capabilities.medium = medium(self.head);
         capabilities.max_transmission_unit = FRAME - ETHERNET + self.head;
         // Segments that come in have been verified before the guard saw them.
         capabilities.checksum.tcp = Checksum::Tx;
@@ -78,5 +78,14 @@ impl phy::TxToken for Tx<'_> {
         let len = len.min(self.out.len());
         *self.sent = len;
         fill(&mut self.out[..len])
+    }
+}
+
+/// Returns what smoltcp calls a link whose frames have so many octets before the packet.
+pub(super) const fn medium(head: usize) -> Medium {
+    match head {
+        #[cfg(feature = "smoltcp")]
+        0 => Medium::Ip,
+        _ => Medium::Ethernet,
     }
 }

@@ -34,7 +34,7 @@ pub(super) struct Seam<'a, N, S> {
 impl<N: Nic, S> Seam<'_, N, S> {
     /// Returns the octets before the IP header.
     pub(super) fn head(&self) -> usize {
-        if self.nic.address().is_some() { ETHERNET } else { 0 }
+        if cfg!(not(feature = "smoltcp")) || self.nic.address().is_some() { ETHERNET } else { 0 }
     }
 
     /// Returns smoltcp's clock.

@@ -321,15 +321,11 @@ impl<const INBOX: usize> Session<INBOX> {
     }
 
     /// Passes the datagram that stands on, if it is this session's.
-    pub(super) fn pass<N: Nic, S: Sink>(
-        &mut self,
-        now: Instant,
-        node: &mut Node<'_, N, S>,
-        policy: &Policy,
-    ) {
+    pub(super) fn pass<N: Nic, S: Sink>(&mut self, now: Instant, node: &mut Node<'_, N, S>, policy: &Policy) {
         let Stage::Associated(association) = &mut self.stage else { return };
         let own = node.address();
-        let Some(Datagram { at, from, payload }) = node.datagram().filter(|one| one.at == association.at) else {
+        let Some(Datagram { at, from, payload }) = node.datagram().filter(|one| one.at == association.at)
+        else {
             return;
         };
         let (length, client) = (payload.len(), association.client);

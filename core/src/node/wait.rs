@@ -3,7 +3,6 @@
 use crate::tcp::Seq;
 use crate::time::Instant;
 use core::net::SocketAddrV4;
-use core::time::Duration;
 
 /// How many are remembered; the oldest makes room.
 const MOST: usize = 8;
@@ -25,55 +24,32 @@ pub(super) struct Wait {
     pub(super) until: Instant,
 }
 
-/// The records, oldest first.
+/// The records, in no order.
 #[derive(Debug, Default)]
-pub(super) struct Waits(heapless::Deque<Wait, MOST>);
+pub(super) struct Waits([Option<Wait>; MOST]);
 
 impl Waits {
     pub(super) const fn new() -> Self {
-        Self(heapless::Deque::new())
+        Self([None; MOST])
     }
 
-    /// Keeps a record, and returns the oldest if that had to make room.
+    /// Keeps a record, and returns the one that had to make room: that which would have gone first.
     pub(super) fn insert(&mut self, wait: Wait) -> Option<Wait> {
-        let oldest = if self.0.is_full() { self.0.pop_front() } else { None };
-        // There is room now.
-        let _ = self.0.push_back(wait);
-        oldest
+        let first = self.0.iter_mut().min_by_key(|place| place.map_or(Instant::ZERO, |old| old.until))?;
+        first.replace(wait)
     }
 
-    pub(super) fn find(&self, local: SocketAddrV4, remote: SocketAddrV4) -> Option<Wait> {
-        self.0.iter().find(|wait| wait.local == local && wait.remote == remote).copied()
-    }
-
-    /// Restarts a record's time, as a repeated FIN of the peer's does.
-    pub(super) fn restart(&mut self, serial: u32, now: Instant, two_msl: Duration) {
-        let found = self.0.iter_mut().find(|wait| wait.serial == serial);
-        if let Some(wait) = found {
-            wait.until = now + two_msl;
-        }
-    }
-
-    /// Forgets a record.
-    pub(super) fn remove(&mut self, serial: u32) {
-        for _ in 0..self.0.len() {
-            if let Some(wait) = self.0.pop_front()
-                && wait.serial != serial
-            {
-                let _ = self.0.push_back(wait);
-            }
-        }
+    pub(super) fn find(&mut self, local: SocketAddrV4, remote: SocketAddrV4) -> Option<&mut Option<Wait>> {
+        self.0.iter_mut().find(|place| place.is_some_and(|wait| wait.local == local && wait.remote == remote))
     }
 
     /// Removes and returns a record whose time is over.
     pub(super) fn expired(&mut self, now: Instant) -> Option<Wait> {
-        let over = self.0.iter().find(|wait| wait.until <= now).copied()?;
-        self.remove(over.serial);
-        Some(over)
+        self.0.iter_mut().find(|place| place.is_some_and(|wait| wait.until <= now))?.take()
     }
 
     /// Returns when the next record may expire.
     pub(super) fn next(&self) -> Option<Instant> {
-        self.0.iter().map(|wait| wait.until).min()
+        self.0.iter().flatten().map(|wait| wait.until).min()
     }
 }
