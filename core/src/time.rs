@@ -38,9 +38,10 @@ impl ops::Add<Duration> for Instant {
 }
 
 impl fmt::Display for Instant {
-    /// Writes seconds with three decimals.
+    /// Writes seconds with three decimals, at the right of the width that is asked for.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:03}", self.0 / 1_000_000, self.0 / 1_000 % 1_000)
+        let width = f.width().unwrap_or(0).saturating_sub(4);
+        write!(f, "{:>width$}.{:03}", self.0 / 1_000_000, self.0 / 1_000 % 1_000)
     }
 }
 

@@ -53,16 +53,35 @@ enum Rung {
     State { at_a: bool, to: State, cause: String },
     /// What a machine above TCP did at A or at B.
     App { at_a: bool, text: String },
+    /// Events of A's or of B's that are not there.
+    Lost { events: u32 },
 }
 
 /// Draws what A and B recorded of the connection that is `flow` at each of them.
 pub fn draw(names: (&str, &str), a: &[Event], b: &[Event], flow: (u32, u32), style: Style) -> String {
-    let a: Vec<&Event> = a.iter().filter(|event| event.flow() == flow.0).collect();
-    let b: Vec<&Event> = b.iter().filter(|event| event.flow() == flow.1).collect();
+    let (a, b) = (of_flow(a, flow.0), of_flow(b, flow.1));
     let mut rungs = Vec::new();
     gather(&a, &b, true, &mut rungs);
     gather(&b, &a, false, &mut rungs);
     rungs.sort_by_key(|(at, order, _)| (*at, *order));
+    lay_out(names, &rungs, style)
+}
+
+/// Draws what one end recorded of a connection: itself on the left, and what came from the right.
+pub fn draw_one(names: (&str, &str), events: &[Event], flow: u32, style: Style) -> String {
+    let events = of_flow(events, flow);
+    let mut rungs = Vec::new();
+    gather_one(&events, &mut rungs);
+    lay_out(names, &rungs, style)
+}
+
+/// Returns the events of a connection, and what was lost, which may have been of it.
+fn of_flow(events: &[Event], flow: u32) -> Vec<&Event> {
+    let lost = |event: &Event| matches!(event.view(), Some(View::Lost { .. }));
+    events.iter().filter(|event| event.flow() == flow || lost(event)).collect()
+}
+
+fn lay_out(names: (&str, &str), rungs: &[(Instant, usize, Rung)], style: Style) -> String {
     let mut out = String::new();
     let gap = WIDTH + 2;
     let _ = writeln!(out, "{:>9} {:>SIDE$}{:gap$}{}", "time", names.0, "", names.1);
@@ -97,7 +116,7 @@ fn is_plain(rung: &Rung) -> bool {
                 && !text.contains("FIN")
                 && !text.contains("RST")
         }
-        Rung::State { .. } | Rung::App { .. } => false,
+        Rung::State { .. } | Rung::App { .. } | Rung::Lost { .. } => false,
     }
 }
 
@@ -127,6 +146,10 @@ fn write(time: Instant, rung: &Rung, style: Style, out: &mut String) {
         Rung::State { at_a: false, to, cause } => {
             let shown = style.paint(*to, to.name());
             let _ = writeln!(out, "{clock:>9} {:>SIDE$}│{:WIDTH$}│ {shown} [{cause}]", "", "");
+        }
+        Rung::Lost { events } => {
+            let said = format!(" ⚠ {events} events lost ");
+            let _ = writeln!(out, "{clock:>9} {:>SIDE$}┊{said:╌^WIDTH$}┊", "");
         }
         Rung::App { at_a: true, text } => {
             let _ = writeln!(out, "{clock:>9} {text:>SIDE$}│{:WIDTH$}│", "");
@@ -160,11 +183,6 @@ fn gather(own: &[&Event], other: &[&Event], is_a: bool, rungs: &mut Vec<(Instant
     for (order, event) in own.iter().enumerate() {
         ends.learn(event);
         let rung = match event.view() {
-            Some(View::State { to, cause, .. }) => {
-                Rung::State { at_a: is_a, to, cause: cause.name().to_owned() }
-            }
-            Some(View::App { .. }) => Rung::App { at_a: is_a, text: AppLine(event).to_string() },
-            Some(View::Guarded { rule, .. }) => Rung::App { at_a: is_a, text: format!("guard: {rule}") },
             Some(View::Segment { sent: true, len, marks, .. }) => {
                 let arrival = arrivals.of(event, typical);
                 let heard = arrival.and_then(|arrival| match arrival.view() {
@@ -186,9 +204,42 @@ fn gather(own: &[&Event], other: &[&Event], is_a: bool, rungs: &mut Vec<(Instant
                     octets: len,
                 }
             }
-            _ => continue,
+            _ => match beside(event, is_a) {
+                Some(rung) => rung,
+                None => continue,
+            },
         };
         rungs.push((event.time(), order, rung));
+    }
+}
+
+/// Returns the rung of an event that is no segment.
+fn beside(event: &Event, at_a: bool) -> Option<Rung> {
+    Some(match event.view()? {
+        View::State { to, cause, .. } => Rung::State { at_a, to, cause: cause.name().to_owned() },
+        View::Snapshot { state, .. } => Rung::State { at_a, to: state, cause: "before".to_owned() },
+        View::App { .. } | View::Blocked { .. } | View::Transfer { .. } => {
+            Rung::App { at_a, text: AppLine(event).to_string() }
+        }
+        View::Guarded { rule, .. } => Rung::App { at_a, text: format!("guard: {rule}") },
+        View::Lost { events } => Rung::Lost { events },
+        _ => return None,
+    })
+}
+
+/// Gathers the rungs of an end whose peer recorded nothing: what came is known, what was lost on the way is not.
+fn gather_one(own: &[&Event], rungs: &mut Vec<(Instant, usize, Rung)>) {
+    let mut ends = Ends::new();
+    for (order, event) in own.iter().enumerate() {
+        ends.learn(event);
+        let rung = match event.view() {
+            Some(View::Segment { sent, len, marks, .. }) => {
+                let text = ends.say(event).map(|said| said.to_string()).unwrap_or_default();
+                Some(Rung::Segment { from_a: sent, text, lost: false, note: marks.to_string(), octets: len })
+            }
+            _ => beside(event, true),
+        };
+        rungs.extend(rung.map(|rung| (event.time(), order, rung)));
     }
 }
 

@@ -20,7 +20,7 @@ use core::time::Duration;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use sockhop::time::Instant;
-use sockhop::trace::Sink;
+use sockhop::trace::{Sink, View};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
@@ -103,7 +103,7 @@ impl<S: Sink> Runtime<S> {
         Ok(Self { poll, tun, engine, proxy, signals, began, octets: (0, 0) })
     }
 
-    /// Serves until a signal comes, then lets connections close, and returns what it came to.
+    /// Serves until a signal comes, then lets connections close, and returns what it came to, and the sink.
     ///
     /// `tell` is called with each session that has ended and may look at the sink after each round; `reload` on SIGHUP,
     /// which without it asks to stop.
@@ -114,7 +114,11 @@ impl<S: Sink> Runtime<S> {
         mut self,
         mut tell: impl FnMut(Option<&Report>, &mut S),
         mut reload: Option<impl FnMut() -> Option<Reloaded>>,
-    ) -> io::Result<Summary> {
+    ) -> io::Result<(Summary, S)> {
+        let unix = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let unix = u64::try_from(unix.as_nanos()).unwrap_or(u64::MAX);
+        let now = self.now();
+        self.engine.recorder().record(now, 0, View::Clock { unix });
         let mut events = Events::with_capacity(1_024);
         let mut packet = vec![0; 65_536];
         let mut stopping: Option<Instant> = None;
@@ -162,7 +166,7 @@ impl<S: Sink> Runtime<S> {
                 break;
             }
         }
-        Ok(self.summary())
+        Ok((self.summary(), self.engine.into_sink()))
     }
 
     /// Returns how long nothing can happen by itself.

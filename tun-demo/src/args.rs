@@ -5,6 +5,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
 use sockhop_hosted::egress::{Rule, Upstream};
+use sockhop_hosted::report::Format;
 use sockhop_hosted::sim::Profile;
 use std::path::PathBuf;
 
@@ -28,6 +29,7 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:
   sudo tun-demo socks5                                    on 198.18.0.2:1080
   sudo tun-demo socks5 --ladder                           and print every segment
+  sudo tun-demo socks5 --trace x.pcapng                   and record them, here for Wireshark
   sudo tun-demo socks5 --user ann:secret                  and ask for a password
   sudo tun-demo socks5 --addr 10.9.9.2/30 --addr6 none    and other addresses
   sudo tun-demo socks5 --deny 10.0.0.0/8 --allow loopback and other rules
@@ -38,7 +40,8 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:
   tun-demo lab --list         the scenarios
   tun-demo lab window         watch a window close and open again
-  tun-demo lab loss --whole   every segment, nothing folded")]
+  tun-demo lab loss --whole   every segment, nothing folded
+  tun-demo lab loss --trace x.jsonl && tun-demo trace check x.a.jsonl x.b.jsonl")]
     Lab(Lab),
     /// Replay a simulated connection on a bad link from its seed, or count what becomes of many
     #[command(after_help = "Examples:
@@ -47,6 +50,9 @@ pub(crate) enum Command {
   tun-demo sim --seed 7 --guard none --shrink               the smallest scenario that still fails
   tun-demo sim --count 4000 --profile faults                how many of 4000 fail")]
     Sim(Sim),
+    /// Look into a trace: draw it, check it, or turn it into another format
+    #[command(subcommand)]
+    Trace(Trace),
     /// Say whether the rules let somebody through to an address, and which of them decides
     #[command(after_help = "Examples:
   tun-demo explain 127.0.0.1:80
@@ -85,7 +91,7 @@ pub(crate) struct Socks5 {
     pub(crate) config: Option<PathBuf>,
 
     /// Serve at an address of this host, without a TUN and without root; can be given several times
-    #[arg(long, value_name = "ADDR:PORT", conflicts_with_all = ["tun", "addr", "addr6", "port", "mtu", "ladder"])]
+    #[arg(long, value_name = "ADDR:PORT", conflicts_with_all = ["tun", "addr", "addr6", "port", "mtu", "ladder", "trace"])]
     pub(crate) listen: Vec<SocketAddr>,
 
     /// Clients that are served at once, with --listen
@@ -138,6 +144,10 @@ pub(crate) struct Socks5 {
     /// Print each segment and each transition with its cause
     #[arg(long)]
     pub(crate) ladder: bool,
+
+    /// Record what the stack does, in the format of the suffix: .trace, .jsonl, .pcapng, .txt, .sqlog or .mmd
+    #[arg(long, value_name = "FILE", value_parser = trace_file)]
+    pub(crate) trace: Option<PathBuf>,
 
     /// Seconds a client may take for greeting, login and request
     #[arg(long, hide_short_help = true, value_name = "SECONDS", default_value = "15", value_parser = seconds)]
@@ -247,6 +257,10 @@ pub(crate) struct Lab {
     /// The seed of ports, sequence numbers and chance
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+
+    /// Write what both ends recorded: to x.a.jsonl and x.b.jsonl when given x.jsonl; the suffix says the format
+    #[arg(long, value_name = "FILE", value_parser = trace_file)]
+    pub(crate) trace: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -275,9 +289,75 @@ pub(crate) struct Sim {
     #[arg(long)]
     pub(crate) whole: bool,
 
-    /// Write the events of both ends to a file
-    #[arg(long, value_name = "FILE")]
+    /// Write what both ends recorded: to x.a.jsonl and x.b.jsonl when given x.jsonl; the suffix says the format
+    #[arg(long, value_name = "FILE", value_parser = trace_file)]
     pub(crate) trace: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Trace {
+    /// Draw the connections of a trace; with the traces of both ends, both on one time line
+    #[command(after_help = "Examples:
+  tun-demo trace show x.jsonl                 what one end saw
+  tun-demo trace show x.a.jsonl x.b.jsonl     both ends, with what was lost between them
+  tun-demo trace show --flow 3 --whole x.jsonl
+  tun-demo trace show capture.pcapng          both ends, concluded from a capture")]
+    Show(TraceShow),
+    /// Hold a trace against RFC 9293; the exit code is 1 when a rule is broken
+    #[command(after_help = "Examples:
+  tun-demo trace check x.jsonl
+  tun-demo trace check x.a.jsonl x.b.jsonl
+  tcpdump -w c.pcap tcp; tun-demo trace check c.pcap")]
+    Check(TraceCheck),
+    /// Write the packets of a trace for Wireshark, each with what it meant
+    #[command(after_help = "Examples:
+  tun-demo trace pcapng x.jsonl -o x.pcapng && wireshark x.pcapng
+  tshark -r x.pcapng -Y 'frame.comment contains \"FIN-WAIT-2\"'")]
+    Pcapng(TraceConvert),
+    /// Write a trace in another format, as the suffix says
+    #[command(after_help = "Examples:
+  tun-demo trace convert x.trace -o x.jsonl
+  tun-demo trace convert x.jsonl -o x.sqlog
+  tun-demo trace convert x.jsonl -o x.mmd")]
+    Convert(TraceConvert),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TraceShow {
+    /// The trace of one end, or a capture
+    pub(crate) file: PathBuf,
+
+    /// The trace of the other end
+    pub(crate) other: Option<PathBuf>,
+
+    /// Draw only this connection, by its number in the first file
+    #[arg(long, value_name = "N")]
+    pub(crate) flow: Option<u32>,
+
+    /// Draw every segment, folding nothing
+    #[arg(long)]
+    pub(crate) whole: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TraceCheck {
+    /// Traces or captures
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// The shortest TIME-WAIT that passes, in seconds; where states are concluded from a capture none is looked at
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    pub(crate) two_msl: Duration,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TraceConvert {
+    /// A trace, or a capture
+    pub(crate) file: PathBuf,
+
+    /// Where to; of a capture both ends are written, to x.a.jsonl and x.b.jsonl when given x.jsonl
+    #[arg(short, long, value_name = "FILE", value_parser = trace_file)]
+    pub(crate) output: PathBuf,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -331,6 +411,12 @@ fn user(text: &str) -> Result<(String, String), String> {
         return Err("name and password take 1 to 255 octets each (RFC 1929)".to_owned());
     }
     Ok((name.to_owned(), password.to_owned()))
+}
+
+fn trace_file(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    let known = Format::of(&path).is_some();
+    known.then_some(path).ok_or(format!("{text:?} has no suffix that says a format: {}", Format::suffixes()))
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

@@ -2,6 +2,7 @@
 
 use crate::args::Lab;
 use crate::exit::{FAILED, Failure, USAGE};
+use crate::trace::save_both;
 use sockhop_hosted::lab::{Scenario, play};
 use sockhop_hosted::ladder::{Style, draw};
 use std::io::Write;
@@ -38,6 +39,9 @@ pub(crate) fn run(options: &Lab, out: &mut impl Write) -> Result<(), Failure> {
         None => writeln!(out, "client: {} B received, every octet as it was sent", outcome.received)?,
     }
     writeln!(out, "time:   {:.3} s of the link's own", outcome.lasted.as_secs_f64())?;
+    if let Some(path) = &options.trace {
+        save_both(path, [("client", &outcome.client), ("proxy", &outcome.proxy)], out)?;
+    }
     out.flush()?;
     if outcome.complete {
         Ok(())

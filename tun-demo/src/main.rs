@@ -11,6 +11,7 @@ mod printer;
 mod sim;
 mod socks5;
 mod states;
+mod trace;
 
 use args::{Arguments, Command};
 use clap::CommandFactory;
@@ -48,6 +49,7 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Socks5(_) => Ok(()),
         Command::Lab(options) => lab::run(options, &mut out),
         Command::Sim(options) => sim::play(options, &mut out),
+        Command::Trace(options) => trace::run(options, &mut out),
         Command::Explain(options) => explain::run(options, &mut out),
         Command::Passwd(options) => passwd::run(options, &mut out),
         Command::Doctor => doctor::run(&mut out),

@@ -5,12 +5,14 @@ use crate::config;
 use crate::exit::{ADDRESS, FAILED, Failure, PRIVILEGE, USAGE};
 use crate::printer::{Page, Printer};
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
+use sockhop::trace::{Event, Header, Sink};
 use sockhop_hosted::egress::Policy;
 use sockhop_hosted::engine::{self, Engine};
 use sockhop_hosted::ladder::Style;
 use sockhop_hosted::listening::Listening;
 use sockhop_hosted::os;
 use sockhop_hosted::proxy::{self, Deadlines, Limits};
+use sockhop_hosted::report::{Recording, Spool};
 use sockhop_hosted::runtime::{Reloaded, Runtime, Summary};
 use sockhop_hosted::tun::{self, Tun};
 use sockhop_hosted::users::Users;
@@ -33,7 +35,8 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
     let tun = Tun::open(&tun::Config { name: options.tun.clone(), addresses: hosts, mtu: options.mtu })?;
     let name = tun.name().to_owned();
     let config = engine::Config::new(stack.clone(), options.mtu.into(), [word(0), word(8)]);
-    let engine = Engine::new(config, options.ladder.then(Page::default));
+    let (recording, spool) = record(options)?;
+    let engine = Engine::new(config, Watch { page: options.ladder.then(Page::default), spool });
     let listeners: Vec<SocketAddr> = stack.iter().map(|(ip, _)| SocketAddr::new(*ip, options.port)).collect();
     let own = stack.iter().map(|(ip, _)| *ip).collect();
     let policy = Policy { own, rules: options.rules.in_order(), ..Policy::default() };
@@ -41,19 +44,73 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
     greet(options, &users, &name, &listeners, &mut std::io::stdout().lock())?;
     let printer = Printer::start(Style { colour: crate::colour(), whole: true });
     let mut reports = Page::default();
-    let summary = runtime.run(
+    let (summary, mut watch) = runtime.run(
         |report, sink| {
             // A report stands behind the events of its session.
-            let page = sink.as_mut().unwrap_or(&mut reports);
+            let page = sink.page.as_mut().unwrap_or(&mut reports);
             if let Some(report) = report {
                 page.say(report.to_string());
             }
             printer.offer(page);
+            if let Some(spool) = &mut sink.spool {
+                spool.offer();
+            }
         },
         reload(options),
     )?;
-    printer.finish(reports)?;
-    sum_up(&summary, &name, &mut std::io::stdout().lock())
+    printer.finish(watch.page.take().unwrap_or(reports))?;
+    let mut out = std::io::stdout().lock();
+    sum_up(&summary, &name, &mut out)?;
+    match recording.zip(watch.spool) {
+        Some((recording, spool)) => say_recorded(recording, spool, options, &mut out),
+        None => Ok(()),
+    }
+}
+
+/// Who is told of everything the stack does: a ladder on the screen, a file, both or nobody.
+#[derive(Debug)]
+struct Watch {
+    page: Option<Page>,
+    spool: Option<Spool>,
+}
+
+impl Sink for Watch {
+    fn record(&mut self, event: &Event) {
+        self.page.record(event);
+        self.spool.record(event);
+    }
+
+    fn enabled(&self) -> bool {
+        self.page.is_some() || self.spool.is_some()
+    }
+}
+
+/// Starts to record, if that is asked for.
+fn record(options: &Socks5) -> Result<(Option<Recording>, Option<Spool>), Failure> {
+    let Some(path) = &options.trace else { return Ok((None, None)) };
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let header = Header::new("proxy", u64::try_from(since.as_nanos()).unwrap_or(0), 0);
+    let (recording, spool) = Recording::start(path, &header)
+        .map_err(|error| Failure::new(FAILED, format!("{} cannot be written: {error}", path.display())))?;
+    Ok((Some(recording), Some(spool)))
+}
+
+/// Waits for the last events to be written, and says what became of them.
+fn say_recorded(
+    recording: Recording,
+    spool: Spool,
+    options: &Socks5,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    let path = options.trace.as_deref().unwrap_or(std::path::Path::new("")).display();
+    let (written, lost) = recording
+        .finish(spool)
+        .map_err(|error| Failure::new(FAILED, format!("{path} is not complete: {error}")))?;
+    match lost {
+        0 => writeln!(out, "  {written} events in {path}")?,
+        lost => writeln!(out, "  {written} events in {path}; {lost} came faster than they could be written")?,
+    }
+    Ok(out.flush()?)
 }
 
 /// Serves at sockets of this host until Ctrl-C.

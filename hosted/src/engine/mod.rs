@@ -18,6 +18,7 @@
 
 mod datagrams;
 mod flow;
+mod holds;
 mod ingress;
 mod port;
 mod rings;
@@ -42,7 +43,7 @@ use smoltcp::wire::{HardwareAddress, IpCidr};
 use sockhop::stack::{Socket, Wish};
 use sockhop::tcp::{Cause, Guard, Rules, Seq, State, isn};
 use sockhop::time::{Instant, Reason};
-use sockhop::trace::{Recorder, Sink};
+use sockhop::trace::{Call, Recorder, Sink};
 use std::collections::{HashMap, VecDeque};
 use wait::{Tuple, Waits};
 
@@ -320,6 +321,7 @@ impl<S: Sink> Engine<S> {
         }
         let serial = flow.serial;
         self.recorder.opened(now, serial, local, remote, true);
+        self.recorder.call(now, serial, Call::Connect, 0, 0);
         self.note(slot, Cause::Connect);
         self.mark(slot);
         Some(FlowId { slot, serial })
@@ -404,6 +406,11 @@ impl<S: Sink> Engine<S> {
     /// Returns who is told of everything the stack does.
     pub fn recorder(&mut self) -> &mut Recorder<S> {
         &mut self.recorder
+    }
+
+    /// Ends the stack and returns the sink that was told.
+    pub fn into_sink(self) -> S {
+        self.recorder.into_sink()
     }
 
     /// Returns the sink that is told.
