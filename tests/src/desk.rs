@@ -280,7 +280,12 @@ impl Desk {
 
 /// Returns the octets by which a client asks for a target, without a password.
 pub fn connect(to: SocketAddrV4) -> Vec<u8> {
-    let mut octets = vec![5, 1, 0, 5, 1, 0, 1];
+    ask(1, to)
+}
+
+/// Returns the octets by which a client asks for this command, without a password.
+pub fn ask(command: u8, to: SocketAddrV4) -> Vec<u8> {
+    let mut octets = vec![5, 1, 0, 5, command, 0, 1];
     octets.extend(to.ip().octets());
     octets.extend(to.port().to_be_bytes());
     octets

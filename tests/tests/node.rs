@@ -7,6 +7,7 @@ use sockhop::tcp::{Empty, Flags, Law, Seq, State};
 use sockhop::time::Reason;
 use sockhop_hosted::link::{Dice, Path};
 use sockhop_hosted::sim::violations;
+use sockhop_tests::desk;
 use sockhop_tests::desk::{CLIENTS, Client, DEVICE, Desk, ECHO, HOST, SILENT, connect};
 
 const GRANTED: usize = 2 + 10;
@@ -204,4 +205,43 @@ fn a_fin_that_is_repeated_is_acknowledged_after_the_socket_has_gone() {
     desk.run(&mut client, 2 * MINUTE, |desk, _| desk.engine.load().flows == 0);
     assert_eq!(desk.engine.load().flows, 0, "the origin's end has heard the acknowledgment");
     assert_eq!(desk.state(&client[0]), State::Closed);
+}
+
+#[test]
+fn a_datagram_goes_through_an_association_and_its_answer_comes_back_by_the_same_port() {
+    let mut desk = Desk::new(&good(), 9);
+    let mut client = [desk.client()];
+    client[0].say(&desk::ask(3, SocketAddrV4::new([0; 4].into(), 0)));
+    assert!(desk.run(&mut client, MINUTE, |_, client| client[0].heard.len() == GRANTED));
+    let [port @ .., high, low] = client[0].heard[..] else { panic!("a reply") };
+    assert_eq!(port[3..], [0, 0, 1, 10, 0, 0, 1], "granted, at the device's own address");
+    let relay = SocketAddr::from((DEVICE, u16::from_be_bytes([high, low])));
+    let ours = desk.engine.open_port(HOST.into()).expect("a free port");
+    let target = desk.engine.open_port(HOST.into()).expect("another");
+    let wrap = |to: u16, payload: &[u8]| {
+        let mut octets = vec![0, 0, 0, 1];
+        octets.extend(HOST);
+        octets.extend(to.to_be_bytes());
+        octets.extend(payload);
+        octets
+    };
+    let mut heard = vec![];
+    assert!(desk.engine.send_datagram(ours, relay, &wrap(target.port(), b"question")));
+    desk.run(&mut client, Duration::from_secs(1), |desk, _| {
+        while let Some(datagram) = desk.engine.next_datagram() {
+            if datagram.at == target {
+                desk.engine.send_datagram(target, datagram.from, b"answer");
+            }
+            heard.push((datagram.at, datagram.from, datagram.payload));
+        }
+        false
+    });
+    assert_eq!(heard[0], (target, relay, b"question".to_vec()), "by the same port to the target");
+    assert_eq!(heard[1], (ours, relay, wrap(target.port(), b"answer")));
+    client[0].close();
+    assert!(desk.run(&mut client, MINUTE, |desk, _| desk.reports.len() == 1));
+    assert_eq!((desk.reports[0].end, desk.reports[0].octets), (End::Complete, (8, 6)));
+    assert!(desk.engine.send_datagram(ours, relay, &wrap(target.port(), b"late")));
+    desk.run(&mut client, Duration::from_secs(1), |_, _| false);
+    assert_eq!(desk.engine.next_datagram(), None, "the port is closed with the connection");
 }

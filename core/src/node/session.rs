@@ -117,11 +117,11 @@ impl<const INBOX: usize> Session<INBOX> {
     ) -> Option<End> {
         let over = match self.stage {
             Stage::Talking => self.talk(now, node, policy),
-            Stage::Dialing(target) => self.dial(now, node, target),
+            Stage::Dialing(target) => self.dial(now, node, policy, target),
             Stage::Relaying(target) => self.carry(now, node, target),
             Stage::Associated(_) => self.hold(now, node),
         };
-        over.or_else(|| self.watch(now, node))
+        over.or_else(|| self.watch(now, node, policy))
     }
 
     /// Returns when the session's time is over, if nothing comes before.
@@ -249,6 +249,7 @@ impl<const INBOX: usize> Session<INBOX> {
         &mut self,
         now: Instant,
         node: &mut Node<'_, N, S>,
+        policy: &Policy,
         target: FlowId,
     ) -> Option<End> {
         if matches!(node.state(self.flow), State::Closed) {
@@ -278,7 +279,7 @@ impl<const INBOX: usize> Session<INBOX> {
         };
         self.stage = Stage::Talking;
         self.answer(now, node, Some(answer));
-        None
+        self.talk(now, node, policy)
     }
 
     /// Carries octets between the client and its target.
@@ -353,7 +354,12 @@ impl<const INBOX: usize> Session<INBOX> {
     }
 
     /// Starts the clock anew when something else is waited for, and ends what has waited too long.
-    fn watch<N: Nic, S: Sink>(&mut self, now: Instant, node: &mut Node<'_, N, S>) -> Option<End> {
+    fn watch<N: Nic, S: Sink>(
+        &mut self,
+        now: Instant,
+        node: &mut Node<'_, N, S>,
+        policy: &Policy,
+    ) -> Option<End> {
         let patience = self.patience()?;
         match self.clock {
             Some((reason, since)) if reason == patience.reason => {
@@ -363,7 +369,10 @@ impl<const INBOX: usize> Session<INBOX> {
                 self.clock = None;
                 match self.stage {
                     Stage::Relaying(_) | Stage::Associated(_) => return Some(End::Expired(patience.reason)),
-                    Stage::Talking | Stage::Dialing(_) => self.expire(now, node),
+                    Stage::Talking | Stage::Dialing(_) => {
+                        self.expire(now, node);
+                        return self.talk(now, node, policy);
+                    }
                 }
             }
             Some(_) | None => self.clock = Some((patience.reason, now)),
