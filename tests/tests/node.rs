@@ -213,7 +213,7 @@ fn a_datagram_goes_through_an_association_and_its_answer_comes_back_by_the_same_
     let mut client = [desk.client()];
     client[0].say(&desk::ask(3, SocketAddrV4::new([0; 4].into(), 0)));
     assert!(desk.run(&mut client, MINUTE, |_, client| client[0].heard.len() == GRANTED));
-    let [port @ .., high, low] = client[0].heard[..] else { panic!("a reply") };
+    let [ref port @ .., high, low] = client[0].heard[..] else { panic!("a reply") };
     assert_eq!(port[3..], [0, 0, 1, 10, 0, 0, 1], "granted, at the device's own address");
     let relay = SocketAddr::from((DEVICE, u16::from_be_bytes([high, low])));
     let ours = desk.engine.open_port(HOST.into()).expect("a free port");

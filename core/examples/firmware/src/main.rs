@@ -10,3 +10,4 @@ mod board;
 mod log;
 mod nic;
 mod register;
+mod service;

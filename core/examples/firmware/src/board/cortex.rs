@@ -1,5 +1,6 @@
 //! What all Cortex-M boards have: a tick each millisecond, sleep, and a painted stack.
 
+#[cfg(feature = "log")]
 use core::cell::UnsafeCell;
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -11,6 +12,7 @@ use sockhop::time::Instant;
 /// Milliseconds since the start; two words, since a lone one wraps after seven weeks.
 static TICKS: [AtomicU32; 2] = [AtomicU32::new(0), AtomicU32::new(0)];
 
+#[cfg(feature = "log")]
 /// What `cortex-m-rt` fills the stack with before it is used.
 const PAINT: u32 = 0xcccc_cccc;
 
@@ -42,11 +44,17 @@ pub fn now() -> Instant {
     Instant::from_micros((u64::from(ticks.0) << 32 | u64::from(ticks.1)) * 1_000)
 }
 
+/// Returns where the counter of the tick stands.
+pub fn cycles() -> u32 {
+    SYST::get_current()
+}
+
 /// Sleeps until the next tick.
 pub fn rest() {
     cortex_m::asm::wfi();
 }
 
+#[cfg(feature = "log")]
 /// Returns the octets of the stack that were ever used, and those there are.
 pub fn painted() -> (usize, usize) {
     unsafe extern "C" {

@@ -9,11 +9,15 @@ mod lm3s6965;
 #[cfg(feature = "virt")]
 mod virt;
 
-#[cfg(feature = "an505")]
+#[cfg(all(feature = "an505", feature = "log"))]
 pub use an505::put;
 #[cfg(feature = "cortex-m")]
-pub use cortex::{now, painted, rest};
-#[cfg(feature = "lm3s6965")]
+pub use cortex::{now, rest};
+#[cfg(all(feature = "cortex-m", feature = "log"))]
+pub use cortex::painted;
+#[cfg(all(feature = "lm3s6965", feature = "log"))]
 pub use lm3s6965::put;
 #[cfg(feature = "virt")]
-pub use virt::{now, painted, put, rest};
+pub use virt::{now, rest};
+#[cfg(all(feature = "virt", feature = "log"))]
+pub use virt::{painted, put};
