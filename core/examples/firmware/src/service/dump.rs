@@ -45,7 +45,7 @@ impl Dump {
     fn frame(&self, trace: &Trace) -> Option<[u8; FRAME]> {
         match self.sent.checked_sub(2) {
             Some(at) => trace.nth(at).map(|event| event.encode()),
-            None => Header::new("device").encode().chunks_exact(FRAME).nth(self.sent)?.try_into().ok(),
+            None => Header::new("device", 0, 0).encode().chunks_exact(FRAME).nth(self.sent)?.try_into().ok(),
         }
     }
 
