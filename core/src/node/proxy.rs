@@ -55,8 +55,8 @@ pub fn literal(name: &[u8]) -> Option<Ipv4Addr> {
 /// place is told so in good order, one at a time.
 pub struct Proxy<const CLIENTS: usize, const INBOX: usize> {
     policy: Policy,
-    sessions: [Option<Session<INBOX>>; CLIENTS],
-    door: Option<Session<INBOX>>,
+    sessions: heapless::Vec<Session<INBOX>, CLIENTS>,
+    door: heapless::Vec<Session<INBOX>, 1>,
 }
 
 impl<const CLIENTS: usize, const INBOX: usize> core::fmt::Debug for Proxy<CLIENTS, INBOX> {
@@ -68,17 +68,17 @@ impl<const CLIENTS: usize, const INBOX: usize> core::fmt::Debug for Proxy<CLIENT
 impl<const CLIENTS: usize, const INBOX: usize> Proxy<CLIENTS, INBOX> {
     /// Returns a proxy without clients.
     pub const fn new(policy: Policy) -> Self {
-        Self { policy, sessions: [const { None }; CLIENTS], door: None }
+        Self { policy, sessions: heapless::Vec::new(), door: heapless::Vec::new() }
     }
 
     /// Returns how many clients are served.
     pub fn len(&self) -> usize {
-        self.sessions.iter().flatten().count()
+        self.sessions.len()
     }
 
     /// Returns whether nobody is served.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.sessions.is_empty()
     }
 
     /// Begins to serve a connection that has come to the proxy's port.
@@ -86,39 +86,47 @@ impl<const CLIENTS: usize, const INBOX: usize> Proxy<CLIENTS, INBOX> {
     /// One that finds no place although its connection did is told so, like one that came by the door.
     pub fn opened<N: Nic, S: Sink>(&mut self, node: &mut Node<'_, N, S>, mut opened: Opened) {
         let login = if self.policy.login.is_some() { Login::Password } else { Login::Open };
-        let free = self.sessions.iter_mut().find(|session| session.is_none());
-        let place = match free {
-            Some(place) if !opened.crowded => place,
-            Some(_) | None => {
-                opened.crowded = true;
-                &mut self.door
-            }
-        };
-        if place.is_some() {
-            node.release(opened.flow);
+        opened.crowded |= self.sessions.is_full();
+        let session = Session::new(opened, login);
+        let refused = if opened.crowded {
+            self.door.push(session).is_err()
         } else {
-            *place = Some(Session::new(opened, login));
+            self.sessions.push(session).is_err()
+        };
+        if refused {
+            node.release(opened.flow);
         }
     }
 
     /// Serves every client; returns what is to be said of one that is over, if one is: call again until `None`.
     pub fn work<N: Nic, S: Sink>(&mut self, now: Instant, node: &mut Node<'_, N, S>) -> Option<Report> {
-        for place in self.sessions.iter_mut().chain([&mut self.door]) {
-            let Some(session) = place else { continue };
-            session.pass(now, node, &self.policy);
-            if let Some(why) = session.serve(now, node, &self.policy) {
-                let report = session.close(node, why);
-                *place = None;
-                return Some(report);
-            }
-        }
-        None
+        let Self { policy, sessions, door } = self;
+        work(sessions, now, node, policy).or_else(|| work(door, now, node, policy))
     }
 
     /// Returns when [`work`](Self::work) has to be called next, if nothing happens at the node before.
     pub fn poll_at(&self) -> Option<Instant> {
-        self.sessions.iter().chain([&self.door]).flatten().filter_map(Session::due_at).min()
+        self.sessions.iter().chain(&self.door).filter_map(Session::due_at).min()
     }
+}
+
+/// Serves some clients; the first that is over leaves.
+fn work<N: Nic, S: Sink, const CLIENTS: usize, const INBOX: usize>(
+    sessions: &mut heapless::Vec<Session<INBOX>, CLIENTS>,
+    now: Instant,
+    node: &mut Node<'_, N, S>,
+    policy: &Policy,
+) -> Option<Report> {
+    for at in 0..sessions.len() {
+        let Some(session) = sessions.get_mut(at) else { break };
+        session.pass(now, node, policy);
+        if let Some(why) = session.serve(now, node, policy) {
+            let report = session.close(node, why);
+            sessions.swap_remove(at);
+            return Some(report);
+        }
+    }
+    None
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ BOARDS = {
 }
 PORTS = {"echo": 7, "socks": 1080, "files": 8023, "trace": 7070}
 SECONDS = 20
+PAINT = 0xCC
 
 
 def free_port(kind=socket.SOCK_STREAM):
@@ -30,7 +31,6 @@ class Board:
         self.name, self.image = name, image
         self.uart = pathlib.Path(folder, f"{name}.uart")
         self.monitor = pathlib.Path(folder, f"{name}.monitor")
-        self.stack = None
 
     def __enter__(self):
         forwards = ""
@@ -69,19 +69,34 @@ class Board:
                 raise RuntimeError(f"the {self.name} does not serve within {SECONDS} s")
             time.sleep(0.05)  # qemu has no event for what its guest does
 
+    def tell(self, command):
+        """Has qemu's monitor carry a command out."""
+        with socket.socket(socket.AF_UNIX) as monitor:
+            monitor.connect(str(self.monitor))
+            for words in ("", command + "\n"):
+                monitor.sendall(words.encode())
+                heard = b""
+                while not heard.rstrip().endswith(b"(qemu)"):
+                    heard += monitor.recv(4_096)
+
     def forward_udp(self, inside):
         """Returns a port of this host's that leads to a UDP port of the board's."""
         port = free_port(socket.SOCK_DGRAM)
-        with socket.socket(socket.AF_UNIX) as monitor:
-            monitor.connect(str(self.monitor))
-            heard = b""
-            while b"(qemu)" not in heard:
-                heard += monitor.recv(4_096)
-            monitor.sendall(f"hostfwd_add udp:127.0.0.1:{port}-10.0.2.15:{inside}\n".encode())
-            heard = b""
-            while not heard.rstrip().endswith(b"(qemu)"):
-                heard += monitor.recv(4_096)
+        self.tell(f"hostfwd_add udp:127.0.0.1:{port}-10.0.2.15:{inside}")
         return port
+
+    def painted(self, folder):
+        """Returns how many octets of the stack were ever used: those that are not as they were painted."""
+        words = ["arm-none-eabi-nm", self.image]
+        lines = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
+        places = {line.split()[-1]: int(line.split()[0], 16) for line in lines if not line.startswith(" ")}
+        top = places["_stack_start"]
+        bottom = places.get("_stack_end", places.get("__sstack"))
+        dump = pathlib.Path(folder, "stack")
+        self.tell(f'pmemsave {bottom:#x} {top - bottom:#x} "{dump}"')
+        octets = dump.read_bytes()
+        untouched = next((at for at, octet in enumerate(octets) if octet != PAINT), len(octets))
+        return len(octets) - untouched
 
     def read_all(self, port):
         """Returns what a port of the board's says until it closes."""

@@ -120,6 +120,12 @@ def socks(proxy, command, target):
     return ask(proxy, command, target)[0]
 
 
+def reset(connection):
+    """Ends a connection at once: its peer hears a reset, and not the end of one direction."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
 def associate(proxy):
     """Returns the connection of an association, and its port on the board."""
     return ask(proxy, 3, ("0.0.0.0", 0))
@@ -133,4 +139,4 @@ def drop(proxy, way, at):
         else:
             ours.sendall(b"\5\1\0\5\1"[: at % 6])
         if way == "reset":
-            ours.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            reset(ours)

@@ -43,7 +43,6 @@ def judge(score, rows, budget):
 
         return claim
 
-    stacks = {one["board"]: one["stack"] for one in rows if one["stack"]}
     for one in rows:
         name = f"{one['board']}, {one['kind']}"
         names = [name for _, name in symbols(one["image"])]
@@ -53,7 +52,7 @@ def judge(score, rows, budget):
             continue
         most = budget[one["kind"]]
         score.check(f"{name}: flash", within(one["flash"], most["flash"], "flash"))
-        stack = stacks.get(one["board"])
+        stack = one["stack"]
         score.check(f"{name}: stack, as painted", within(stack, most["stack"], "stack"))
         score.check(f"{name}: RAM with that stack", within(one["ram"] + (stack or 0), most["ram"], "RAM"))
 

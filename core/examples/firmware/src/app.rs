@@ -7,9 +7,10 @@
 //! ```
 
 use crate::board;
+use crate::nic::Card;
 use crate::service::{Services, Trace};
 use core::net::Ipv4Addr;
-use sockhop::node::{Config, Limits, Memory, Nic, Node, Policy, Proxy, allow_others, literal};
+use sockhop::node::{Config, Limits, Memory, Node, Policy, Proxy, allow_others, literal};
 use static_cell::{ConstStaticCell, StaticCell};
 
 /// Where the board is: qemu's user network.
@@ -27,8 +28,27 @@ const USER: (&[u8], &[u8]) = (b"ann", b"secret");
 /// The port of the proxy, and of one that asks for a password.
 const SOCKS: u16 = 1_080;
 
+// What is large stands in statics, and is made by functions of its own, so that nothing of it is ever on the stack of
+// the loop.
 static MEMORY: ConstStaticCell<Memory<'static, CLIENTS, RING>> = ConstStaticCell::new(Memory::new());
+static TRACE: ConstStaticCell<Trace> = ConstStaticCell::new(Trace::new());
+static NODE: StaticCell<Board> = StaticCell::new();
 static PROXY: StaticCell<Proxy<CLIENTS, INBOX>> = StaticCell::new();
+
+/// The node of this board.
+pub type Board = Node<'static, Card, &'static mut Trace>;
+
+#[inline(never)]
+fn node(nic: Card, seed: [u64; 2]) -> &'static mut Board {
+    let config = Config { address: ADDRESS, gateway: Some(GATEWAY), seed, limits: Limits::default() };
+    NODE.init_with(|| Node::new(nic, MEMORY.take(), config, TRACE.take()))
+}
+
+#[inline(never)]
+fn proxy() -> &'static mut Proxy<CLIENTS, INBOX> {
+    let login = cfg!(feature = "password").then_some(judge as fn(&[u8], &[u8]) -> bool);
+    PROXY.init_with(|| Proxy::new(Policy { login, allow: allow_others, resolve: literal }))
+}
 
 /// Returns whether a user and a password are right, in a time that does not depend on where they differ.
 fn judge(user: &[u8], password: &[u8]) -> bool {
@@ -40,13 +60,15 @@ fn judge(user: &[u8], password: &[u8]) -> bool {
 }
 
 /// Runs for ever.
-pub fn run(nic: impl Nic, seed: [u64; 2]) -> ! {
-    let config = Config { address: ADDRESS, gateway: Some(GATEWAY), seed, limits: Limits::default() };
-    let mut node = Node::new(nic, MEMORY.take(), config, Trace::new());
-    let login = cfg!(feature = "password").then_some(judge as fn(&[u8], &[u8]) -> bool);
-    let proxy = PROXY.init_with(|| Proxy::new(Policy { login, allow: allow_others, resolve: literal }));
-    let mut services = Services::new(&mut node);
+pub fn run(nic: Card, seed: [u64; 2]) -> ! {
+    let (node, proxy) = (node(nic, seed), proxy());
     node.listen(SOCKS);
+    serve(node, proxy)
+}
+
+#[inline(never)]
+fn serve(node: &mut Board, proxy: &mut Proxy<CLIENTS, INBOX>) -> ! {
+    let mut services = Services::new(node);
     #[cfg(feature = "log")]
     defmt::info!("sockhop serves SOCKS at 10.0.2.15:{=u16}, {=usize} clients", SOCKS, CLIENTS);
     loop {
@@ -54,15 +76,15 @@ pub fn run(nic: impl Nic, seed: [u64; 2]) -> ! {
         let busy = node.poll(now);
         while let Some(opened) = node.accept() {
             if opened.port == SOCKS {
-                proxy.opened(&mut node, opened);
+                proxy.opened(node, opened);
             } else {
-                services.opened(&mut node, opened);
+                services.opened(node, opened);
             }
         }
-        while let Some(report) = proxy.work(now, &mut node) {
+        while let Some(report) = proxy.work(now, node) {
             services.ended(&report);
         }
-        services.work(now, &mut node);
+        services.work(now, node);
         node.drop_datagram();
         if !busy {
             board::rest();

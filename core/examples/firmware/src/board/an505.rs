@@ -2,7 +2,7 @@
 
 use super::cortex;
 use crate::app;
-use crate::nic::lan9118::Lan9118;
+use crate::nic::Card;
 #[cfg(feature = "log")]
 use crate::register::Register;
 use cortex_m_rt::entry;
@@ -35,7 +35,7 @@ fn main() -> ! {
     }
     cortex::start(core.SYST, HERTZ);
     // SAFETY: the board has the controller there, and this is its only driver.
-    let nic = unsafe { Lan9118::new(ETHERNET, ADDRESS) };
+    let nic = unsafe { Card::new(ETHERNET, ADDRESS) };
     // This board has nothing that is random. One in the field needs it: from a noisy input, or a key that is its own.
     app::run(nic, [SEED, cortex::cycles().into()])
 }

@@ -1,7 +1,5 @@
-//! What all Cortex-M boards have: a tick each millisecond, sleep, and a painted stack.
+//! What all Cortex-M boards have: a tick each millisecond, and sleep.
 
-#[cfg(feature = "log")]
-use core::cell::UnsafeCell;
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicU32, Ordering};
 use cortex_m::peripheral::syst::SystClkSource;
@@ -11,10 +9,6 @@ use sockhop::time::Instant;
 
 /// Milliseconds since the start; two words, since a lone one wraps after seven weeks.
 static TICKS: [AtomicU32; 2] = [AtomicU32::new(0), AtomicU32::new(0)];
-
-#[cfg(feature = "log")]
-/// What `cortex-m-rt` fills the stack with before it is used.
-const PAINT: u32 = 0xcccc_cccc;
 
 /// Starts the tick; the processor's clock has so many cycles a second.
 pub fn start(mut timer: SYST, hertz: u32) {
@@ -52,21 +46,6 @@ pub fn cycles() -> u32 {
 /// Sleeps until the next tick.
 pub fn rest() {
     cortex_m::asm::wfi();
-}
-
-#[cfg(feature = "log")]
-/// Returns the octets of the stack that were ever used, and those there are.
-pub fn painted() -> (usize, usize) {
-    unsafe extern "C" {
-        static _stack_start: UnsafeCell<u32>;
-        static _stack_end: UnsafeCell<u32>;
-    }
-    // SAFETY: only the addresses of these symbols of the linker's are taken.
-    let (top, bottom) = unsafe { (_stack_start.get(), _stack_end.get()) };
-    let size = top as usize - bottom as usize;
-    // SAFETY: the words between the two are the stack's, and those below the deepest call are nobody's.
-    let untouched = (0..size / 4).take_while(|at| unsafe { bottom.add(*at).read_volatile() } == PAINT);
-    (size - 4 * untouched.count(), size)
 }
 
 /// Says where it happened, and starts the board anew: a proxy in the field has nobody to press its button.

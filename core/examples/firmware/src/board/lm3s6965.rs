@@ -2,7 +2,7 @@
 
 use super::cortex;
 use crate::app;
-use crate::nic::stellaris::Stellaris;
+use crate::nic::Card;
 use crate::register::Register;
 use cortex_m_rt::entry;
 
@@ -33,7 +33,7 @@ fn main() -> ! {
     register(UART0, 0x030).write(0x101);
     cortex::start(core.SYST, HERTZ);
     // This board has nothing that is random. One in the field needs it: from a noisy input, or a key that is its own.
-    app::run(Stellaris::new(ADDRESS), [SEED, cortex::cycles().into()])
+    app::run(Card::new(ADDRESS), [SEED, cortex::cycles().into()])
 }
 
 #[cfg(feature = "log")]

@@ -13,11 +13,9 @@ mod virt;
 pub use an505::put;
 #[cfg(feature = "cortex-m")]
 pub use cortex::{now, rest};
-#[cfg(all(feature = "cortex-m", feature = "log"))]
-pub use cortex::painted;
 #[cfg(all(feature = "lm3s6965", feature = "log"))]
 pub use lm3s6965::put;
+#[cfg(all(feature = "virt", feature = "log"))]
+pub use virt::put;
 #[cfg(feature = "virt")]
 pub use virt::{now, rest};
-#[cfg(all(feature = "virt", feature = "log"))]
-pub use virt::{painted, put};

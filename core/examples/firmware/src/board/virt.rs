@@ -1,9 +1,8 @@
 //! qemu's `virt` machine with a RISC-V core of 32 bits: RV32IMAC, as small microcontrollers have it.
 
 use crate::app;
-use crate::nic::virtio::Virtio;
+use crate::nic::Card;
 use crate::register::Register;
-#[cfg(feature = "log")]
 use core::cell::UnsafeCell;
 use core::panic::PanicInfo;
 use riscv_rt::entry;
@@ -21,28 +20,18 @@ const THRE: u8 = 1 << 5;
 const TEST: usize = 0x0010_0000;
 const RESET: u32 = 0x7777;
 /// The eight places of virtio devices.
-const VIRTIO: [usize; 8] = [
-    0x1000_1000,
-    0x1000_2000,
-    0x1000_3000,
-    0x1000_4000,
-    0x1000_5000,
-    0x1000_6000,
-    0x1000_7000,
-    0x1000_8000,
-];
+const VIRTIO: [usize; 8] =
+    [0x1000_1000, 0x1000_2000, 0x1000_3000, 0x1000_4000, 0x1000_5000, 0x1000_6000, 0x1000_7000, 0x1000_8000];
 /// Half of the key of sequence numbers; the other half is the time.
 const SEED: u64 = 0x0032_5eed_0001_0001;
-/// What the stack is filled with before it is used.
-#[cfg(feature = "log")]
+/// What the stack is filled with before it is used, as `cortex-m-rt` does.
 const PAINT: u32 = 0xcccc_cccc;
 
 #[entry]
 fn main() -> ! {
-    #[cfg(feature = "log")]
     paint();
     // SAFETY: these are the places of virtio devices, and this is their only driver.
-    let found = VIRTIO.into_iter().find_map(|base| unsafe { Virtio::new(base) });
+    let found = VIRTIO.into_iter().find_map(|base| unsafe { Card::new(base) });
     let Some(nic) = found else { panic!("the machine needs -device virtio-net-device") };
     app::run(nic, [SEED, now().micros()])
 }
@@ -65,36 +54,18 @@ pub fn rest() {
     core::hint::spin_loop();
 }
 
-/// Returns the two ends of the stack.
-#[cfg(feature = "log")]
-fn stack() -> (*mut u32, *mut u32) {
-    unsafe extern "C" {
-        static _stack_start: UnsafeCell<u32>;
-        static _sstack: UnsafeCell<u32>;
-    }
-    // SAFETY: only the addresses of these symbols of the linker's are taken.
-    unsafe { (_sstack.get(), _stack_start.get()) }
-}
-
-/// Fills what lies below the present call.
-#[cfg(feature = "log")]
+/// Fills what lies below the present call, so that it can be seen how deep the stack has ever been.
 fn paint() {
-    let (bottom, _) = stack();
+    unsafe extern "C" {
+        static __sstack: UnsafeCell<u32>;
+    }
+    // SAFETY: only the address of this symbol of the linker's is taken.
+    let bottom = unsafe { __sstack.get() };
     let here = &raw const bottom as usize - 128;
     for at in 0..(here - bottom as usize) / 4 {
         // SAFETY: the words below the present call are nobody's.
         unsafe { bottom.add(at).write_volatile(PAINT) }
     }
-}
-
-/// Returns the octets of the stack that were ever used, and those there are.
-#[cfg(feature = "log")]
-pub fn painted() -> (usize, usize) {
-    let (bottom, top) = stack();
-    let size = top as usize - bottom as usize;
-    // SAFETY: the words between the two are the stack's.
-    let untouched = (0..size / 4).take_while(|at| unsafe { bottom.add(*at).read_volatile() } == PAINT);
-    (size - 4 * untouched.count(), size)
 }
 
 /// Sends an octet by the UART.

@@ -87,7 +87,7 @@ impl Nic for Lan9118 {
                 self.rx_control.write(RX_FFWD);
                 while self.rx_control.read() & RX_FFWD != 0 {}
             } else {
-                (0..whole.div_ceil(4)).for_each(|_| drop(self.rx_data.read()));
+                (0..whole.div_ceil(4)).for_each(|_| _ = self.rx_data.read());
             }
             return None;
         }

@@ -1,7 +1,8 @@
 //! Gives the trace away: a header, the events, and the end.
 
 use super::full::Trace;
-use sockhop::node::{FlowId, Nic, Node};
+use crate::app::Board;
+use sockhop::node::FlowId;
 use sockhop::relay::Ring;
 use sockhop::trace::Header;
 
@@ -22,7 +23,7 @@ impl Dump {
     }
 
     /// Sends as much as there is room for; returns whether it is over.
-    pub fn work<N: Nic>(&mut self, node: &mut Node<'_, N, Trace>) -> bool {
+    pub fn work(&mut self, node: &mut Board) -> bool {
         node.recorder().sink_mut().stand(true);
         while let Some(frame) = self.frame(node.told().sink()) {
             let Some(mut stream) = node.stream(self.flow) else { return self.end(node) };
@@ -49,7 +50,7 @@ impl Dump {
         }
     }
 
-    fn end<N: Nic>(&self, node: &mut Node<'_, N, Trace>) -> bool {
+    fn end(&self, node: &mut Board) -> bool {
         node.recorder().sink_mut().stand(false);
         node.release(self.flow);
         true

@@ -2,8 +2,8 @@
 
 use super::dump::Dump;
 use super::echo::Echo;
-use crate::app::CLIENTS;
-use sockhop::node::{Nic, Node, Opened, Report};
+use crate::app::{Board, CLIENTS};
+use sockhop::node::{Opened, Report};
 use sockhop::time::Instant;
 use sockhop::trace::{Event, Ring, Sink};
 
@@ -58,7 +58,7 @@ pub struct Services {
 
 impl Services {
     /// Opens the ports.
-    pub fn new(node: &mut Node<'_, impl Nic, Trace>) -> Self {
+    pub fn new(node: &mut Board) -> Self {
         node.listen(ECHO);
         node.listen(TRACE);
         node.open_port_at(ECHO);
@@ -66,7 +66,7 @@ impl Services {
     }
 
     /// Takes a connection to one of the ports; one too many is closed.
-    pub fn opened<N: Nic>(&mut self, node: &mut Node<'_, N, Trace>, opened: Opened) {
+    pub fn opened(&mut self, node: &mut Board, opened: Opened) {
         let place = self.places.iter_mut().find(|place| place.is_none());
         let Some(place) = place.filter(|_| !opened.crowded) else { return node.release(opened.flow) };
         *place = Some(match opened.port {
@@ -79,16 +79,14 @@ impl Services {
     pub fn ended(&mut self, report: &Report) {
         #[cfg(feature = "log")]
         {
-            let (used, size) = crate::board::painted();
             let (up, down) = report.octets;
             defmt::info!("session {=u32}: {} up {=u64} down {=u64}", report.flow, report.end, up, down);
-            defmt::info!("stack: {=usize} of {=usize} octets were used", used, size);
         }
         let _ = report;
     }
 
     /// Serves every connection and the datagram that stands.
-    pub fn work<N: Nic>(&mut self, now: Instant, node: &mut Node<'_, N, Trace>) {
+    pub fn work(&mut self, now: Instant, node: &mut Board) {
         if let Some((at, from)) = node.datagram().map(|datagram| (datagram.at, datagram.from))
             && at == ECHO
         {

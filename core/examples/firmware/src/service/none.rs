@@ -1,6 +1,7 @@
 //! Nothing: the image that relays and does nothing else.
 
-use sockhop::node::{Nic, Node, Opened, Report};
+use crate::app::Board;
+use sockhop::node::{Opened, Report};
 use sockhop::time::Instant;
 use sockhop::trace::{Event, Sink};
 
@@ -27,12 +28,12 @@ pub struct Services;
 
 impl Services {
     /// Returns them.
-    pub fn new(_node: &mut Node<'_, impl Nic, Trace>) -> Self {
+    pub fn new(_node: &mut Board) -> Self {
         Self
     }
 
     /// Takes a connection to a port that nobody listens at, which does not happen.
-    pub fn opened<N: Nic>(&mut self, node: &mut Node<'_, N, Trace>, opened: Opened) {
+    pub fn opened(&mut self, node: &mut Board, opened: Opened) {
         node.release(opened.flow);
     }
 
@@ -40,5 +41,5 @@ impl Services {
     pub fn ended(&mut self, _report: &Report) {}
 
     /// Does nothing.
-    pub fn work<N: Nic>(&mut self, _now: Instant, _node: &mut Node<'_, N, Trace>) {}
+    pub fn work(&mut self, _now: Instant, _node: &mut Board) {}
 }
