@@ -294,9 +294,19 @@ impl<B: AsRef<str>> Machine for Sender<B> {
     type State = SenderState;
 
     fn feed(&mut self, input: &[u8]) -> usize {
-        let begun = !matches!(self.state, SenderState::Offering);
-        // A receiver that speaks before it was spoken to is heard when its turn comes.
-        if input.is_empty() || !begun && self.say(&mut [0]) > 0 {
+        let waits = match self.state {
+            // A receiver that speaks before it was spoken to is heard when its turn comes,
+            SenderState::Offering => self.say(&mut [0]) > 0,
+            // and its verdict once our half of the connection has ended.
+            SenderState::Closing => !self.classic && self.say(&mut [0]) == 0,
+            SenderState::Done | SenderState::Failed => true,
+            SenderState::Comparing
+            | SenderState::Sending
+            | SenderState::Digesting
+            | SenderState::Verdict
+            | SenderState::Hearing => false,
+        };
+        if waits || input.is_empty() {
             return 0;
         }
         // What a classic receiver says beside its "ok" is no part of the protocol.
