@@ -11,6 +11,8 @@ pub mod os;
 pub mod proxy;
 pub mod resolve;
 pub mod runtime;
+pub mod serve;
 pub mod sim;
+pub mod transfer;
 pub mod tun;
 pub mod users;

@@ -92,6 +92,7 @@ pub struct Receiver<const N: usize = OFFER> {
     /// Octets thrown away: padding of a classic name, or what a refused sender still sends.
     discarded: u32,
     held: Held,
+    start: u64,
     at: u64,
     size: u64,
     inbox: Inbox<N>,
@@ -116,6 +117,7 @@ impl<const N: usize> Receiver<N> {
             beat: 0,
             discarded: 0,
             held: Held { octets: 0, sum: Sum([0; 32]) },
+            start: 0,
             at: 0,
             size: 0,
             inbox: Inbox::new(),
@@ -240,6 +242,11 @@ impl<const N: usize> Receiver<N> {
     /// Returns a number that changes whenever the clock of [`patience`](Machine::patience) is to begin anew.
     pub const fn beat(&self) -> u16 {
         self.beat
+    }
+
+    /// Returns the octet from which content is received.
+    pub const fn started(&self) -> u64 {
+        self.start
     }
 
     /// Returns the algorithm of the digest, once a file is offered.

@@ -24,7 +24,7 @@ impl<const N: usize> Receiver<N> {
             State::Answered => match message::number(octets) {
                 None => return Some(8),
                 Some(at) if at == 0 || at == self.held.octets => {
-                    self.at = at;
+                    (self.start, self.at) = (at, at);
                     self.go(State::Starting);
                 }
                 Some(at) => self.fail(Error::Start(at)),
