@@ -64,6 +64,16 @@ impl Sending {
         self.sent.as_ref()
     }
 
+    /// Returns the name that is offered.
+    pub fn name(&self) -> &str {
+        self.delivery.source().name()
+    }
+
+    /// Returns how many octets there are.
+    pub const fn size(&self) -> u64 {
+        self.delivery.sender().stat().size
+    }
+
     /// Returns how many octets are sent or were there before.
     pub const fn at(&self) -> u64 {
         self.delivery.sender().at()
