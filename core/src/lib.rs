@@ -13,6 +13,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod file;
 pub mod machine;
 pub mod relay;
 pub mod socks;

@@ -12,6 +12,8 @@ pub mod proxy;
 pub mod report;
 pub mod resolve;
 pub mod runtime;
+pub mod serve;
 pub mod sim;
+pub mod transfer;
 pub mod tun;
 pub mod users;

@@ -1,8 +1,10 @@
 //! Properties of sockhop's machines, shared by stable tests and fuzz targets.
 
 pub mod desk;
+pub mod files;
 pub mod netns;
 pub mod oracle;
 pub mod properties;
 pub mod script;
+pub mod shelf;
 pub mod stack;
