@@ -139,7 +139,8 @@ impl Pipe {
         self.longest
     }
 
-    fn arrived(&mut self, now: Instant) -> Option<Vec<u8>> {
+    /// Returns a packet that has come out by now, and lets what goes in next do so at this time.
+    pub fn arrived(&mut self, now: Instant) -> Option<Vec<u8>> {
         self.now = now;
         let Reverse((at, ..)) = self.under_way.peek()?;
         if *at > now {
@@ -148,7 +149,8 @@ impl Pipe {
         self.under_way.pop().map(|Reverse((.., packet))| packet)
     }
 
-    fn next(&self) -> Option<Instant> {
+    /// Returns when the next packet comes out.
+    pub fn next(&self) -> Option<Instant> {
         self.under_way.peek().map(|Reverse((at, ..))| *at)
     }
 

@@ -1,9 +1,12 @@
 //! Properties of sockhop's machines, shared by stable tests and fuzz targets.
 
+pub mod desk;
+pub mod files;
 pub mod golden;
 pub mod netns;
 pub mod oracle;
 pub mod properties;
 pub mod script;
+pub mod shelf;
 pub mod stack;
 pub mod traces;

@@ -1,6 +1,7 @@
 //! Every flag, once: parsing, help, man page and completions come from here.
 
 use crate::exit;
+use crate::transfer::flags::{self, Receive, Send};
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -63,6 +64,12 @@ pub(crate) enum Command {
   tun-demo trace pcapng x.a.jsonl -o x.pcapng"
     )]
     Trace(Trace),
+    /// Send files, verified and resumable, to `tun-demo receive` or to a classic receiver
+    #[command(after_help = flags::SEND)]
+    Send(Box<Send>),
+    /// Receive files into a folder, from `tun-demo send` or from classic senders
+    #[command(after_help = flags::RECEIVE)]
+    Receive(Box<Receive>),
     /// Say whether the rules let somebody through to an address, and which of them decides
     #[command(after_help = "Examples:
   tun-demo explain 127.0.0.1:80
@@ -413,7 +420,7 @@ fn split<A: core::str::FromStr>(text: &str, most: u8) -> Result<(A, u8), String>
     Ok((parsed, prefix.ok_or(format!("the prefix length of {text:?} is not between 1 and {}", most - 1))?))
 }
 
-fn cidr4(text: &str) -> Result<(Ipv4Addr, u8), String> {
+pub(crate) fn cidr4(text: &str) -> Result<(Ipv4Addr, u8), String> {
     let (ip, prefix) = split::<Ipv4Addr>(text, 31)?;
     host_of(IpAddr::V4(ip), prefix).map(|_| (ip, prefix))
 }

@@ -12,6 +12,7 @@ mod sim;
 mod socks5;
 mod states;
 mod trace;
+mod transfer;
 
 use args::{Arguments, Command};
 use clap::CommandFactory;
@@ -40,13 +41,19 @@ fn main() -> ExitCode {
 }
 
 fn run(command: &Command) -> Result<(), Failure> {
+    // These print from threads of their own.
     if let Command::Socks5(options) = command {
-        // It prints from a thread of its own.
         return socks5::run(options);
+    }
+    if let Command::Send(options) = command {
+        return transfer::send::run(options, &mut std::io::stdout());
+    }
+    if let Command::Receive(options) = command {
+        return transfer::receive::run(options);
     }
     let mut out = std::io::stdout().lock();
     match command {
-        Command::Socks5(_) => Ok(()),
+        Command::Socks5(_) | Command::Send(_) | Command::Receive(_) => Ok(()),
         Command::Lab(options) => lab::run(options, &mut out),
         Command::Sim(options) => sim::play(options, &mut out),
         Command::Trace(options) => trace::run(options, &mut out),

@@ -184,7 +184,7 @@ fn listen(options: &Socks5) -> Result<(), Failure> {
 }
 
 /// Says what is in the way of a listener and what to do about it.
-fn cannot_listen(error: &std::io::Error) -> Failure {
+pub(crate) fn cannot_listen(error: &std::io::Error) -> Failure {
     match error.kind() {
         std::io::ErrorKind::AddrInUse => {
             Failure::new(ADDRESS, format!("{error}: another program listens there; choose another port"))

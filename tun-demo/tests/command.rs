@@ -5,8 +5,20 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tun-demo");
-const SUBCOMMANDS: [&str; 10] =
-    ["socks5", "lab", "sim", "trace", "explain", "passwd", "doctor", "states", "completions", "man"];
+const SUBCOMMANDS: [&str; 12] = [
+    "socks5",
+    "lab",
+    "sim",
+    "trace",
+    "send",
+    "receive",
+    "explain",
+    "passwd",
+    "doctor",
+    "states",
+    "completions",
+    "man",
+];
 
 #[test]
 fn a_wrong_command_line_names_the_value_and_ends_with_2() {
@@ -55,7 +67,7 @@ fn the_manual_page_has_every_subcommand_and_every_exit_code() {
     for subcommand in SUBCOMMANDS {
         assert!(text.contains(&format!("TUN-DEMO {}", subcommand.to_uppercase())), "{subcommand}");
     }
-    for code in 0..=6 {
+    for code in 0..=9 {
         assert!(text.contains(&format!("{code}  ")), "exit code {code}");
     }
 }

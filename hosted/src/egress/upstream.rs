@@ -11,6 +11,18 @@ pub struct Upstream {
     pub(super) login: Option<(Vec<u8>, Vec<u8>)>,
 }
 
+impl Upstream {
+    /// Returns where the server is.
+    pub const fn at(&self) -> &TargetOf<Vec<u8>> {
+        &self.at
+    }
+
+    /// Returns the name and the password it is given.
+    pub const fn login(&self) -> Option<&(Vec<u8>, Vec<u8>)> {
+        self.login.as_ref()
+    }
+}
+
 impl fmt::Display for Upstream {
     /// Writes where it is, and no password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -123,6 +123,19 @@ impl HostFront {
         self.listeners.clear();
     }
 
+    /// Takes a connection in that was opened elsewhere.
+    ///
+    /// # Errors
+    /// The host's, when it cannot be waited for.
+    pub fn adopt(&mut self, stream: std::net::TcpStream) -> io::Result<FlowId> {
+        stream.set_nonblocking(true)?;
+        let remote = stream.peer_addr()?;
+        match self.admit(TcpStream::from_std(stream), remote) {
+            Some(Event::Opened { flow, .. }) => Ok(flow),
+            Some(Event::Ready(_)) | None => Err(ErrorKind::QuotaExceeded.into()),
+        }
+    }
+
     /// Takes note of an event of one of its sockets; returns whether it was one.
     pub fn ready(&mut self, token: Token) -> bool {
         let Some(number) = token.0.checked_sub(FIRST) else { return false };

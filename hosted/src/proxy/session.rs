@@ -9,7 +9,7 @@ use crate::engine::FlowId;
 use crate::front::Front;
 use crate::users::Verdict;
 use core::net::SocketAddr;
-use sockhop::machine::Machine;
+use sockhop::machine::{Machine, exchange};
 use sockhop::relay::{Relay, Ring, State, Stream};
 use sockhop::socks::AnyServer;
 use sockhop::socks5::{Command, Event, Login, Refusal, Request};
@@ -442,31 +442,6 @@ fn told<R>(outcome: Result<R, Failure>, detail: &mut String) -> Result<R, Refusa
         *detail = failure.text;
         failure.refusal
     })
-}
-
-/// Moves what the machine wants to say and hear; `Err` when the client is gone.
-fn exchange(machine: &mut impl Machine, socket: &mut impl Ring) -> Result<bool, ()> {
-    let said = match socket.with_space(|space| {
-        let count = machine.drain(space);
-        (count, count)
-    }) {
-        Ok(count) => count,
-        Err(nb::Error::WouldBlock) => 0,
-        Err(nb::Error::Other(_)) => return Err(()),
-    };
-    let heard = match socket.with_received(|octets| {
-        let count = machine.feed(octets);
-        (count, count)
-    }) {
-        Ok(Some(count)) => count,
-        Ok(None) => {
-            machine.end();
-            0
-        }
-        Err(nb::Error::WouldBlock) => 0,
-        Err(nb::Error::Other(_)) => return Err(()),
-    };
-    Ok(said + heard > 0)
 }
 
 #[cfg(test)]
