@@ -10,6 +10,7 @@ pub mod link;
 pub mod listening;
 pub mod os;
 pub mod proxy;
+pub mod report;
 pub mod resolve;
 pub mod runtime;
 pub mod sim;

@@ -38,12 +38,14 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:
   tun-demo lab --list         the scenarios
   tun-demo lab window         watch a window close and open again
+  tun-demo lab window --report w.html   and draw it for a browser
   tun-demo lab loss --whole   every segment, nothing folded")]
     Lab(Lab),
     /// Replay a simulated connection on a bad link from its seed, or count what becomes of many
     #[command(after_help = "Examples:
   tun-demo sim --seed 7 --profile hostile                   one connection, drawn
   tun-demo sim --seed 7 --profile hostile --guard none      the same with smoltcp as it comes
+  tun-demo sim --seed 7 --report 7.html                     and as a page for a browser
   tun-demo sim --seed 7 --guard none --shrink               the smallest scenario that still fails
   tun-demo sim --count 4000 --profile faults                how many of 4000 fail")]
     Sim(Sim),
@@ -247,6 +249,10 @@ pub(crate) struct Lab {
     /// The seed of ports, sequence numbers and chance
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+
+    /// Write a page for a browser, with every picture of the connection
+    #[arg(long, value_name = "FILE.html")]
+    pub(crate) report: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -264,7 +270,7 @@ pub(crate) struct Sim {
     pub(crate) guard: Guarded,
 
     /// Play so many seeds and count, drawing none
-    #[arg(long, value_name = "N", conflicts_with_all = ["shrink", "trace", "whole"])]
+    #[arg(long, value_name = "N", conflicts_with_all = ["shrink", "trace", "whole", "report"])]
     pub(crate) count: Option<u64>,
 
     /// Leave things out of a failing scenario for as long as it fails
@@ -278,6 +284,10 @@ pub(crate) struct Sim {
     /// Write the events of both ends to a file
     #[arg(long, value_name = "FILE")]
     pub(crate) trace: Option<PathBuf>,
+
+    /// Write a page for a browser, with every picture of the connection
+    #[arg(long, value_name = "FILE.html")]
+    pub(crate) report: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]

@@ -1,0 +1,3 @@
+//! What a trace becomes for somebody who reads it.
+
+pub mod html;
