@@ -4,7 +4,7 @@
 use super::ink::nice;
 
 /// The share of the axis that a pause may take before it is broken.
-const SHARE: f64 = 0.075;
+const SHARE: f64 = 0.09;
 /// What stays free before the first event and behind the last.
 const MARGINS: (f64, f64) = (0.008, 0.03);
 
@@ -62,6 +62,14 @@ impl Axis {
     /// Returns the pauses that are shown shorter than they were.
     pub(super) fn breaks(&self) -> &[(u64, u64)] {
         &self.breaks
+    }
+
+    /// Returns where each of them is torn, on an axis of this width: far enough to its end for a name before it.
+    pub(super) fn tears(&self, long: f64) -> impl Iterator<Item = ((u64, u64), f64)> + '_ {
+        self.breaks.iter().map(move |(from, to)| {
+            let (start, end) = (self.place(*from) * long, self.place(*to) * long);
+            ((*from, *to), start + (end - start) * 0.8)
+        })
     }
 
     /// Returns moments and their places, both rising; between two of them the axis is straight.

@@ -124,7 +124,9 @@ fn open(class: &str, direction: &Direction, tall: f64, what: &str) -> String {
 pub(super) fn sequence(story: &Story, direction: &Direction, axis: &Axis) -> String {
     let sent = direction.sender.iter().map(|known| known.nxt).max().unwrap_or(0);
     // A window much larger than what was sent would press everything else to the ground.
-    let most = direction.furthest().min(sent * 8 / 5 + 200).max(10);
+    let furthest = direction.furthest();
+    let beyond = furthest > sent * 3;
+    let most = if beyond { sent * 8 / 5 + 200 } else { furthest }.max(10);
     let scales = Scales { axis, most: most as f64, span: SEQUENCE };
     let mut out = open("sequence", direction, SEQUENCE.1 + 34.0, "Sequence numbers over time");
     scales.frame(&mut out);
@@ -153,7 +155,7 @@ pub(super) fn sequence(story: &Story, direction: &Direction, axis: &Axis) -> Str
     let _ = write!(out, "<path class=\"data\" d=\"{plain}\"/>{marks}");
     zigzags(&mut out, axis, (LEFT, LONG), (SEQUENCE.0 - 4.0, SEQUENCE.1));
     let _ = write!(out, "<path class=\"cursor\" d=\"M0 {}V{}\"/></svg>", SEQUENCE.0 - 6.0, SEQUENCE.1);
-    sequence_legend(&mut out, story, direction);
+    sequence_legend(&mut out, story, direction, beyond);
     out
 }
 
@@ -195,10 +197,10 @@ fn notable(out: &mut String, segment: &Segment, (x, low, high): (f64, f64, f64))
     again || probe || (ends && segment.len == 0)
 }
 
-fn sequence_legend(out: &mut String, story: &Story, direction: &Direction) {
+fn sequence_legend(out: &mut String, story: &Story, direction: &Direction, beyond: bool) {
     let own = || story.segments.iter().filter(|segment| segment.from == direction.from);
     let mut items = vec![
-        ("edge", "right edge: ACK + window"),
+        ("edge", if beyond { "right edge, far above the picture" } else { "right edge: ACK + window" }),
         ("una", "acknowledged: SND.UNA"),
         ("data", "segment sent"),
         ("control", "SYN, FIN, RST"),

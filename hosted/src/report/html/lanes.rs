@@ -77,6 +77,7 @@ pub(super) fn draw(story: &Story, directions: &[Direction; 2], axis: &Axis) -> S
         Px(tall + 32.0)
     );
     grid(&mut out, axis, (LEFT, LONG), (2.0, tall), true);
+    let mut tops = Vec::new();
     let mut top = 8.0;
     let mut before = None;
     for lane in &lanes {
@@ -85,9 +86,13 @@ pub(super) fn draw(story: &Story, directions: &[Direction; 2], axis: &Axis) -> S
         }
         before = Some(lane.side);
         draw_lane(&mut out, lane, axis, top);
+        tops.push(top);
         top += lane.tall + 5.0;
     }
     zigzags(&mut out, axis, (LEFT, LONG), (4.0, tall));
+    for (lane, top) in lanes.iter().zip(tops) {
+        name_bars(&mut out, lane, axis, top);
+    }
     let _ = write!(out, "<path class=\"cursor\" d=\"M0 0V{}\"/></svg>", Px(tall));
     legend(&mut out, &lanes, story);
     out
@@ -120,13 +125,11 @@ fn of(story: &Story, directions: &[Direction; 2], side: Side) -> Vec<Lane> {
         };
         spans.iter().map(bar).collect()
     };
-    lanes.push(lane("writer".to_owned(), 14.0, waits(&sends.full, "w-full", "window used up")));
     let other = side.other().letter();
-    lanes.push(lane(
-        "writer".to_owned(),
-        14.0,
-        waits(&sends.zero, "w-zero", &format!("stopped by {other}’s zero window")),
-    ));
+    let mut stopped = waits(&sends.full, "w-full", "window used up");
+    stopped.extend(waits(&sends.zero, "w-zero", &format!("stopped by {other}’s zero window")));
+    stopped.sort_by_key(|bar| bar.span);
+    lanes.push(lane("writer".to_owned(), 14.0, stopped));
     lanes.push(lane("reader".to_owned(), 14.0, waits(&hears.unread, "w-unread", "does not read")));
     lanes.retain(|lane| !lane.bars.is_empty());
     lanes
@@ -195,26 +198,37 @@ fn draw_lane(out: &mut String, lane: &Lane, axis: &Axis, top: f64) {
             Px(lane.tall),
             if wide > 8.0 { 3 } else { 1 }
         );
-        let size = if lane.tall > 20.0 { 11.0 } else { 10.0 };
-        let text = if width(&bar.text.0, size) + 8.0 <= wide {
-            &bar.text.0
-        } else if width(bar.text.1, 9.0) + 2.0 <= wide {
-            bar.text.1
+        out.push_str("</g>");
+    }
+}
+
+/// Writes what the stretches of a lane are, each where the axis is whole for long enough.
+fn name_bars(out: &mut String, lane: &Lane, axis: &Axis, top: f64) {
+    let size = if lane.tall > 20.0 { 11.0 } else { 10.0 };
+    let tears: Vec<f64> = axis.tears(LONG).map(|(_, x)| LEFT + x).collect();
+    for bar in &lane.bars {
+        let (from, to) = (LEFT + axis.place(bar.span.0) * LONG, LEFT + axis.place(bar.span.1) * LONG);
+        let edges = || tears.iter().copied().filter(|x| from < *x && *x < to);
+        let starts = core::iter::once(from).chain(edges().map(|x| x + 7.0));
+        let ends = edges().map(|x| x - 7.0).chain([to - 1.0]);
+        let widest = starts.zip(ends).max_by(|one, other| (one.1 - one.0).total_cmp(&(other.1 - other.0)));
+        let Some((start, end)) = widest else { continue };
+        let (text, size) = if width(&bar.text.0, size) + 6.0 <= end - start {
+            (bar.text.0.as_str(), size)
+        } else if width(bar.text.1, 9.0) + 2.0 <= end - start {
+            (bar.text.1, 9.0)
         } else {
-            ""
+            continue;
         };
         if !text.is_empty() {
-            let (middle_x, base) = (x + wide / 2.0, middle + size * 0.36);
             let _ = write!(
                 out,
-                "<text class=\"on\" style=\"font-size:{}px\" x=\"{}\" y=\"{}\">{}</text>",
-                if text.len() == 2 { 9.0 } else { size },
-                Px(middle_x),
-                Px(base),
+                "<text class=\"on label\" style=\"font-size:{size}px\" x=\"{}\" y=\"{}\">{}</text>",
+                Px((start + end) / 2.0),
+                Px(top + lane.tall / 2.0 + size * 0.36),
                 Escaped(text)
             );
         }
-        out.push_str("</g>");
     }
 }
 
@@ -251,9 +265,8 @@ pub(super) fn grid(
 /// Draws where the axis is broken, and how long each pause was where there is room.
 pub(super) fn zigzags(out: &mut String, axis: &Axis, (left, long): (f64, f64), (top, bottom): (f64, f64)) {
     let mut free = left;
-    for (from, to) in axis.breaks() {
-        let (start, end) = (left + axis.place(*from) * long, left + axis.place(*to) * long);
-        let x = (start + end) / 2.0;
+    for ((from, to), x) in axis.tears(long) {
+        let x = left + x;
         let mut path = format!("M{} {}", Px(x - 4.0), Px(top));
         let mut y = top;
         let mut right = true;

@@ -38,6 +38,9 @@ const ENOUGH: usize = 2_000_000;
 /// Connections that are listed.
 const LISTED: usize = 100;
 
+/// The height of a ladder beside which the tables find room.
+const SHORT: f64 = 1_300.0;
+
 /// What one end recorded.
 #[derive(Clone, Copy, Debug)]
 pub struct End<'a> {
@@ -160,10 +163,16 @@ fn section(page: &mut String, ends: &[End<'_>], flow: &Flow, number: usize, of: 
     );
     page.push_str("<div class=\"columns\"><div class=\"left\">");
     ladder_panel(page, &ladder, &story);
+    let short = ladder.tall < SHORT;
+    if short {
+        page.push_str(&tables(&story));
+    }
     page.push_str("</div><div class=\"right\">");
     pictures(page, &story, &directions, &axis, number);
     page.push_str("</div></div>");
-    tables(page, &story);
+    if !short {
+        page.push_str(&tables(&story));
+    }
     let (json, left_out) = moments::json(&story, &directions, &axis, &ladder.knots);
     if left_out > 0 {
         let _ = write!(
@@ -211,7 +220,7 @@ fn ladder_panel(page: &mut String, ladder: &ladder::Ladder, story: &Story) {
         format!("{}, each where it left and where it arrived", count(drawn, "segment"))
     };
     let one = if story.is_whole() { "" } else { "; the other end’s times are not known" };
-    let long = if ladder.tall > 2_300.0 { " long" } else { "" };
+    let long = if ladder.tall > 2_000.0 { " long" } else { "" };
     let _ = write!(
         page,
         "<div class=\"panel ladderpanel{long}\"><h2>Ladder <small>{said}{one}</small></h2><div class=\"scroll\">{}</div></div>",
@@ -257,30 +266,29 @@ fn pictures(page: &mut String, story: &Story, directions: &[Direction; 2], axis:
     );
 }
 
-fn tables(page: &mut String, story: &Story) {
+/// Returns the tables: transitions, what breaks a rule, and what the guards did.
+fn tables(story: &Story) -> String {
+    let mut out = String::new();
     let broken = tables::broken(story);
     if !broken.is_empty() {
         let _ = write!(
-            page,
+            out,
             "<div class=\"panel\"><h2>Broken rules <small>{}</small></h2>{broken}</div>",
             story.broken.len()
         );
     }
-    page.push_str("<div class=\"columns even\"><div class=\"left\">");
     let _ = write!(
-        page,
-        "<div class=\"panel\"><h2>Transitions <small>each with its cause and the section that allows it</small></h2>{}</div></div><div class=\"right\">",
+        out,
+        "<div class=\"panel\"><h2>Transitions <small>each with its cause and the section that allows it</small></h2>{}</div>",
         tables::transitions(story)
     );
     let (guards, acts) = tables::guards(story);
     if acts > 0 {
         let _ = write!(
-            page,
+            out,
             "<div class=\"panel\"><h2>Guard <small>{}</small></h2>{guards}</div>",
             count(acts, "action")
         );
-    } else {
-        page.push_str("<div class=\"panel\"><h2>Guard</h2><p class=\"note\">No guard had to act on this connection.</p></div>");
     }
-    page.push_str("</div></div>");
+    out
 }

@@ -36,13 +36,13 @@ function slide(svg, at, send, take) {
   });
   svg.querySelector(".bracket").setAttribute("d", `M${x(una)} 40v-6H${Math.max(x(send[3]), x(una) + 1)}v6`);
   [una, nxt, send[3], take[1], take[2]].forEach((number, place) => {
-    const pointer = $(svg, ".pointer")[place], [line, text] = pointer.children, at = x(number), late = at > left + long * 0.55;
+    const pointer = $(svg, ".pointer")[place], [line, text] = pointer.children, at = x(number), late = !place || at > left + long * 0.55;
     line.setAttribute("d", line.getAttribute("d").replace(/^M[-\d.]+/, "M" + at));
     text.setAttribute("x", at + (late ? 3 : -3)); text.setAttribute("text-anchor", late ? "end" : "start");
     text.textContent = text.textContent.replace(/ [-\u2212\d\u202f]+$/, " " + grouped(number));
   });
   const view = svg.querySelector(".overview"), all = +view.dataset.whole, far = n => left + long * Math.min(1, Math.max(0, n / all));
-  view.querySelector(".past").setAttribute("width", far(una) - left);
+  view.querySelector(".gone").setAttribute("width", far(una) - left);
   const frame = view.querySelector(".frame");
   frame.setAttribute("x", far(una)); frame.setAttribute("width", Math.max(3, far(send[3]) - far(una)));
   const said = [Math.max(una, 1) - 1, nxt - una, Math.max(0, send[3] - nxt), Math.max(0, send[3] - una), held, Math.max(0, take[2] - take[1])];
@@ -51,7 +51,7 @@ function slide(svg, at, send, take) {
 }
 
 function follow(flow) {
-  const data = JSON.parse(flow.querySelector(".data").textContent), moments = data.moments, bar = flow.querySelector(".controls");
+  const data = JSON.parse(flow.querySelector("script.data").textContent), moments = data.moments, bar = flow.querySelector(".controls");
   const range = bar.querySelector(".slide"), rows = $(flow, "tr[data-t]"), ladder = flow.querySelector(".ladder");
   if (!moments.length) return;
   const none = [0, 0, 0, 0];
@@ -122,3 +122,27 @@ addEventListener("keydown", event => {
   const flow = flows.find(flow => flow.getBoundingClientRect().bottom > 80), key = flow && flow.keys && flow.keys[event.key];
   if (key) { event.preventDefault(); key(); }
 });
+// With #selftest in the address the page says what it measured: errors, labels that overlap, and the time to draw.
+function overlaps(svg) {
+  const boxes = $(svg, "text.label, .pill.label").map(item => [item.getBoundingClientRect(), item.textContent]).filter(one => one[0].width);
+  const found = [];
+  boxes.sort((one, other) => one[0].top - other[0].top);
+  boxes.forEach(([box, text], at) => {
+    for (let next = at + 1; boxes.length > next && box.bottom > boxes[next][0].top + 2.5; next += 1) {
+      const [other, said] = boxes[next];
+      if (Math.min(box.right, other.right) > Math.max(box.left, other.left) + 1) found.push(`${svg.classList[0]}: "${text}" and "${said}"`);
+    }
+    const frame = svg.getBoundingClientRect();
+    if (frame.left > box.left + 1 || box.right > frame.right + 1) found.push(`${svg.classList[0]}: "${text}" leaves the drawing`);
+  });
+  return found;
+}
+if (location.hash.includes("selftest")) {
+  const pre = document.createElement("pre");
+  pre.id = "selftest";
+  const flat = $(document, "svg.ladder, svg.diagram, svg.lanes").flatMap(overlaps);
+  const live = flows.every(flow => flow.classList.contains("live"));
+  const wide = root.scrollWidth > root.clientWidth + 1 ? 1 : 0;
+  pre.textContent = [`errors ${errors.length}`, ...errors, `overlaps ${flat.length}`, ...flat, `live ${live}`, `wider ${wide}`, `drawn ${Math.round(performance.now())} ms`].join("\n");
+  document.body.append(pre);
+}

@@ -30,12 +30,14 @@ pub(super) fn span(direction: &Direction) -> i64 {
     most + most * 2 / 5
 }
 
-/// Returns the moment at which most is in flight.
+/// Returns the moment that shows most: something in flight, something that may still be sent, something unread.
 pub(super) fn telling(direction: &Direction) -> u64 {
-    let flying = direction.sender.iter().filter(|known| known.window() > 0);
-    let most = flying
-        .max_by_key(|known| (known.flight().min(known.window() * 19 / 20), core::cmp::Reverse(known.at)));
-    most.map_or(0, |known| known.at)
+    let shows = |known: &&Sender| {
+        let held = direction.held(&direction.receiver_at(known.at));
+        let room = (known.window() - known.flight()).max(0);
+        (known.flight().min(room) + known.flight().min(held), core::cmp::Reverse(known.at))
+    };
+    direction.sender.iter().max_by_key(shows).map_or(0, |known| known.at)
 }
 
 /// Returns the numbers at the edges of what is drawn, in the order of the drawing's rectangles.
@@ -107,7 +109,7 @@ fn overview(out: &mut String, direction: &Direction, sender: Sender) {
     let done = x(sender.una);
     let _ = write!(
         out,
-        "<g class=\"overview\" data-whole=\"{whole}\"><text class=\"tick\" x=\"{0}\" y=\"15\">stream</text><rect class=\"track\" x=\"{LEFT}\" y=\"8\" width=\"{LONG}\" height=\"8\" rx=\"4\"/><rect class=\"past\" x=\"{LEFT}\" y=\"8\" width=\"{1}\" height=\"8\" rx=\"4\"/><rect class=\"frame\" x=\"{2}\" y=\"5\" width=\"{3}\" height=\"14\" rx=\"3\"/></g>",
+        "<g class=\"overview\" data-whole=\"{whole}\"><text class=\"tick\" x=\"{0}\" y=\"15\">stream</text><rect class=\"track\" x=\"{LEFT}\" y=\"8\" width=\"{LONG}\" height=\"8\" rx=\"4\"/><rect class=\"gone\" x=\"{LEFT}\" y=\"8\" width=\"{1}\" height=\"8\" rx=\"4\"/><rect class=\"frame\" x=\"{2}\" y=\"5\" width=\"{3}\" height=\"14\" rx=\"3\"/></g>",
         LEFT - 8.0,
         Px(done - LEFT),
         Px(done),
@@ -129,7 +131,8 @@ fn names(out: &mut String, from: Side) {
 
 /// Draws a line down from a strip's edge, and its number below; each label has a row of its own.
 fn pointer(out: &mut String, name: &str, (x, top, y): (f64, f64, f64), number: i64) {
-    let late = x > LEFT + LONG * 0.55;
+    // What comes after SND.UNA stands on its right; there is room for it on its left.
+    let late = name == "SND.UNA" || x > LEFT + LONG * 0.55;
     let (anchor, shift) = if late { ("end", 3.0) } else { ("start", -3.0) };
     let _ = write!(
         out,
@@ -146,7 +149,7 @@ fn pointer(out: &mut String, name: &str, (x, top, y): (f64, f64, f64), number: i
 fn numbers(direction: &Direction, sender: Sender, receiver: Receiver) -> String {
     let (from, to) = (direction.from.letter(), direction.from.other().letter());
     let rows = [
-        ("done", "acknowledged", sender.una.max(1) - 1),
+        ("done", "acked", sender.una.max(1) - 1),
         ("flight", "in flight", sender.flight()),
         ("may", "may be sent", (sender.edge - sender.nxt).max(0)),
         ("window", "window", sender.window().max(0)),

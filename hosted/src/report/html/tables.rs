@@ -1,6 +1,6 @@
 //! Transitions with their causes and rules, what breaks a rule, and what the guards did.
 
-use super::ink::{Clock, Escaped, count};
+use super::ink::{Escaped, count};
 use super::lanes::class;
 use super::story::{Story, What};
 use core::fmt::Write as _;
@@ -13,6 +13,7 @@ pub(super) fn transitions(story: &Story) -> String {
     let mut out = String::from(
         "<table class=\"transitions\"><thead><tr><th class=\"n\">s</th><th>end</th><th>transition</th><th>cause</th><th>RFC 9293</th></tr></thead><tbody>",
     );
+    let decimals = decimals(story.steps.iter().map(|step| step.moment.at));
     for step in &story.steps {
         let verdict = match (step.broken, step.section()) {
             (Some(broken), _) => {
@@ -25,7 +26,7 @@ pub(super) fn transitions(story: &Story) -> String {
             out,
             "<tr data-t=\"{}\"><td class=\"n\">{}</td><td class=\"{}\"><b>{}</b></td><td>{} → <i class=\"dot {}\"></i><b>{}</b></td><td>{}</td>{verdict}</tr>",
             step.moment.at,
-            Clock(step.moment.at),
+            seconds(step.moment.at, decimals),
             step.side.class(),
             step.side.letter(),
             step.from,
@@ -45,12 +46,13 @@ pub(super) fn broken(story: &Story) -> String {
     let mut out = String::from(
         "<table><thead><tr><th class=\"n\">s</th><th>end</th><th>what RFC 9293 forbids</th><th>section</th></tr></thead><tbody>",
     );
+    let decimals = decimals(story.broken.iter().map(|(_, moment, _)| moment.at));
     for (side, moment, violation) in story.broken.iter().take(MOST) {
         let _ = write!(
             out,
             "<tr data-t=\"{}\"><td class=\"n\">{}</td><td class=\"{}\"><b>{}</b></td><td class=\"bad\">✗ {}</td><td>§{}</td></tr>",
             moment.at,
-            Clock(moment.at),
+            seconds(moment.at, decimals),
             side.class(),
             side.letter(),
             violation.law,
@@ -74,12 +76,13 @@ pub(super) fn guards(story: &Story) -> (String, usize) {
     let mut out = String::from(
         "<table><thead><tr><th class=\"n\">s</th><th>end</th><th>on what is</th><th>rule</th><th>section</th></tr></thead><tbody>",
     );
+    let decimals = decimals(acts().map(|(deed, ..)| deed.moment.at));
     for (deed, rule, outward) in acts().take(MOST) {
         let _ = write!(
             out,
             "<tr data-t=\"{}\"><td class=\"n\">{}</td><td class=\"{}\"><b>{}</b></td><td>{}</td><td>{}</td><td>{}</td></tr>",
             deed.moment.at,
-            Clock(deed.moment.at),
+            seconds(deed.moment.at, decimals),
             deed.side.class(),
             deed.side.letter(),
             if outward { "sent" } else { "received" },
@@ -96,4 +99,13 @@ fn rest(out: &mut String, all: usize) {
     if all > MOST {
         let _ = write!(out, "<p class=\"note\">{} more of these are left out.</p>", count(all - MOST, "row"));
     }
+}
+
+/// Returns the places after the point that all of these moments need.
+fn decimals(mut moments: impl Iterator<Item = u64>) -> usize {
+    if moments.all(|at| at.is_multiple_of(1_000)) { 3 } else { 6 }
+}
+
+fn seconds(at: u64, decimals: usize) -> String {
+    format!("{:.decimals$}", at as f64 / 1e6)
 }

@@ -136,6 +136,8 @@ fn sender(story: &Story, from: Side) -> Vec<Sender> {
         }
         now.at = moment.at;
         if (now.una, now.nxt, now.edge) != (before.una, before.nxt, before.edge) {
+            // What holds for no time at all would only be a spike.
+            points.pop_if(|last| last.at == now.at);
             points.push(now);
         }
     }
@@ -151,6 +153,7 @@ fn receiver(story: &Story, from: Side) -> Vec<Receiver> {
         // A bare SYN acknowledges nothing; its window counts from what will be the first octet.
         let nxt = segment.ack.unwrap_or(1);
         if points.last().is_none_or(|last| nxt >= last.nxt && !segment.is(Marks::PROBE)) {
+            points.pop_if(|last| last.at == moment.at);
             points.push(Receiver { at: moment.at, nxt, edge: nxt + segment.window });
         }
     }

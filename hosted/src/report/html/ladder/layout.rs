@@ -213,10 +213,19 @@ fn said(story: &Story, items: &[Item]) -> Vec<String> {
             lines.push(if side == Side::A { format!("{said} →") } else { format!("← {said}") });
         }
     }
-    if lines.is_empty() {
-        let arrivals = items.iter().filter(|item| matches!(item.kind, Kind::Arrive(_))).count();
-        lines.push(super::super::ink::count(arrivals, "arrival"));
+    let outside = |item: &&Item| match item.kind {
+        Kind::Arrive(place) => segments_left_before(story, place, items[0].moment.at),
+        Kind::Leave(_) | Kind::Step(_) | Kind::Deed(_) => false,
+    };
+    let arrivals = items.iter().filter(outside).count();
+    if arrivals > 2 {
+        lines.push(format!("{arrivals} sent before arrive"));
     }
     lines.extend(super::remarks(story, items));
     lines
+}
+
+/// Returns whether a segment left before a band begins, so that the band does not count it as sent.
+fn segments_left_before(story: &Story, place: usize, begins: u64) -> bool {
+    story.segments[place].left.is_some_and(|left| left.at < begins)
 }

@@ -90,7 +90,11 @@ pub(super) fn draw(story: &Story, axis: &Axis) -> Ladder {
     if !story.is_whole() {
         unseen_labels(&mut svg, story, &layout);
     }
-    let _ = write!(svg, "<path class=\"cursor\" d=\"M50 0H{}\"/></svg>", WIDTH - 4.0);
+    let _ = write!(
+        svg,
+        "<rect class=\"cursor\" x=\"2\" y=\"-9\" width=\"{}\" height=\"18\" rx=\"4\"/></svg>",
+        WIDTH - 4.0
+    );
     Ladder { svg, knots: layout.knots, counts: (drawn, layout.folded), tall }
 }
 
@@ -241,11 +245,11 @@ fn label(svg: &mut String, story: &Story, placed: &Placed) {
         Kind::Leave(place) => segment_label(svg, &story.segments[place], item.side, *y),
         Kind::Arrive(place) => {
             let segment = &story.segments[place];
-            let copy = if segment.fate == Fate::Copied { "a copy of the network’s" } else { "" };
+            let copy = if segment.fate == Fate::Copied { "copied on the way" } else { "" };
             let marks = heard(segment);
             if marks.0 != 0 || !copy.is_empty() {
                 let said = if copy.is_empty() { marks.to_string() } else { copy.to_owned() };
-                mark(svg, item.side, *y, &said, tone(marks));
+                mark(svg, item.side, *y, &said, if copy.is_empty() { tone(marks) } else { "note" });
             }
         }
         Kind::Step(place) => pill(svg, story, place, item.side, *y),
@@ -292,11 +296,13 @@ fn segment_label(svg: &mut String, segment: &Segment, side: Side, y: f64) {
 
 /// Returns the class of a remark: what is bad, what is strange, and what is only good to know.
 fn tone(marks: Marks) -> &'static str {
-    let bad = [Marks::RETRANSMIT, Marks::FAST, Marks::ZERO_WINDOW, Marks::REFUSED, Marks::DUPLICATE_ACK];
+    let any = |of: &[Marks]| of.iter().any(|mark| marks.contains(*mark));
     if marks.contains(Marks::PROBE) {
         "odd"
-    } else if bad.iter().any(|mark| marks.contains(*mark)) {
+    } else if any(&[Marks::RETRANSMIT, Marks::FAST, Marks::ZERO_WINDOW, Marks::REFUSED]) {
         "bad"
+    } else if any(&[Marks::DUPLICATE_ACK, Marks::OUT_OF_ORDER, Marks::WINDOW_FULL]) {
+        "note"
     } else {
         "good"
     }
