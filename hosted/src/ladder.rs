@@ -159,7 +159,9 @@ fn gather<'a>(own: &[&'a Event], other: &[&'a Event], is_a: bool, rungs: &mut Ve
             Some(View::State { to, cause, .. }) => {
                 Rung::State { at_a: is_a, to, cause: cause.name().to_owned() }
             }
-            Some(View::App { .. }) => Rung::App { at_a: is_a, text: AppLine(event).to_string() },
+            Some(View::App { .. } | View::Blocked { .. } | View::Transfer { .. }) => {
+                Rung::App { at_a: is_a, text: AppLine(event).to_string() }
+            }
             Some(View::Guarded { rule, .. }) => Rung::App { at_a: is_a, text: format!("guard: {rule}") },
             Some(View::Segment { sent: true, len, marks, .. }) => {
                 let arrival = arrivals.of(event);

@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn each_change_of_a_watched_machine_is_one_event() {
-        let mut recorder = Recorder::new(Ring::<8>::new());
+        let mut recorder = Recorder::new(Ring::<8, 2>::new());
         let mut server: Server = Server::new(Login::Open);
         let mut traced = Traced::new(&mut server, &mut recorder, 7, Instant::from_micros(5));
         assert_eq!(traced.feed(&[5, 1, 0]), 3);

@@ -37,15 +37,13 @@ impl Datagrams {
         self.leaving.is_empty() && self.arrived.is_empty()
     }
 
-    /// Takes a packet if it is a datagram for an open port; returns whether it was one.
-    pub(super) fn take(&mut self, packet: &[u8]) -> bool {
-        let Some((at, from, payload)) = read(packet).filter(|(at, ..)| self.open.contains(at)) else {
-            return false;
-        };
+    /// Takes a packet if it is a datagram for an open port; returns to where, from where, and how long it is.
+    fn take(&mut self, packet: &[u8]) -> Option<(SocketAddr, SocketAddr, usize)> {
+        let (at, from, payload) = read(packet).filter(|(at, ..)| self.open.contains(at))?;
         if self.arrived.len() < WAITING {
             self.arrived.push_back(Datagram { at, from, payload: payload.to_vec() });
         }
-        true
+        Some((at, from, payload.len()))
     }
 }
 
@@ -79,6 +77,14 @@ impl<S: Sink> Engine<S> {
             return false;
         }
         self.datagrams.leaving.push_back(write(at, to, payload));
+        self.recorder.datagram(self.now, true, at, to, payload.len());
+        true
+    }
+
+    /// Takes a packet if it is a datagram for an open port; returns whether it was one.
+    pub(super) fn take_datagram(&mut self, packet: &[u8]) -> bool {
+        let Some((at, from, len)) = self.datagrams.take(packet) else { return false };
+        self.recorder.datagram(self.now, false, at, from, len);
         true
     }
 

@@ -1,5 +1,6 @@
 //! One connection: its socket, alone in a set of its own, and what is known of it from outside.
 
+use super::holds::Told;
 use core::net::SocketAddr;
 use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::tcp::{self, CongestionControl, SocketBuffer};
@@ -47,6 +48,7 @@ pub(super) struct Flow {
     pub(super) ring: usize,
     /// Octets of payload that came in and went out, repetitions included.
     pub(super) octets: (u64, u64),
+    pub(super) told: Told,
 }
 
 impl Flow {
@@ -78,6 +80,7 @@ impl Flow {
             expired: false,
             ring,
             octets: (0, 0),
+            told: Told::default(),
         }
     }
 

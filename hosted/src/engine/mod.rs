@@ -18,6 +18,7 @@
 
 mod datagrams;
 mod flow;
+mod holds;
 mod ingress;
 mod port;
 mod rings;
@@ -42,7 +43,7 @@ use smoltcp::wire::{HardwareAddress, IpCidr};
 use sockhop::stack::{Socket, Wish};
 use sockhop::tcp::{Cause, Guard, Rules, Seq, State, isn};
 use sockhop::time::{Instant, Reason};
-use sockhop::trace::{Recorder, Sink};
+use sockhop::trace::{Call, Recorder, Sink};
 use std::collections::{HashMap, VecDeque};
 use wait::{Tuple, Waits};
 
@@ -320,6 +321,7 @@ impl<S: Sink> Engine<S> {
         }
         let serial = flow.serial;
         self.recorder.opened(now, serial, local, remote, true);
+        self.recorder.call(now, serial, Call::Connect, 0, 0);
         self.note(slot, Cause::Connect);
         self.mark(slot);
         Some(FlowId { slot, serial })

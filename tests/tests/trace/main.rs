@@ -1,0 +1,4 @@
+//! Traces: what events say, rings that wrap, files, and views.
+
+mod events;
+mod rings;
