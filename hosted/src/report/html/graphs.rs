@@ -126,7 +126,7 @@ pub(super) fn sequence(story: &Story, direction: &Direction, axis: &Axis) -> Str
     // A window much larger than what was sent would press everything else to the ground.
     let furthest = direction.furthest();
     let beyond = furthest > sent * 3;
-    let most = if beyond { sent * 8 / 5 + 200 } else { furthest }.max(10);
+    let most = if beyond { sent * 8 / 5 + 20 } else { furthest }.max(10);
     let scales = Scales { axis, most: most as f64, span: SEQUENCE };
     let mut out = open("sequence", direction, SEQUENCE.1 + 34.0, "Sequence numbers over time");
     scales.frame(&mut out);
@@ -134,7 +134,11 @@ pub(super) fn sequence(story: &Story, direction: &Direction, axis: &Axis) -> Str
     let edge =
         scales.steps(direction.sender.iter().map(|known| (known.at, known.edge.max(known.una))), story.end);
     let una = scales.steps(direction.sender.iter().map(|known| (known.at, known.una)), story.end);
-    let _ = write!(out, "<path class=\"line edge\" d=\"{edge}\"/><path class=\"line una\" d=\"{una}\"/>");
+    let _ = write!(
+        out,
+        "<path class=\"line edge{}\" d=\"{edge}\"/><path class=\"line una\" d=\"{una}\"/>",
+        if beyond { " far" } else { "" }
+    );
     let mut plain = String::new();
     let mut marks = String::new();
     let mut last = (f64::MIN, f64::MAX, f64::MIN);

@@ -7,6 +7,7 @@ use super::story::{Story, What};
 use super::variables::{Direction, Stretch};
 use core::fmt::Write as _;
 use sockhop::tcp::State;
+use sockhop::trace::Hold;
 
 /// The drawing's width, and where the axis begins and how long it is in it.
 pub(super) const WIDTH: f64 = 1_400.0;
@@ -113,26 +114,47 @@ fn of(story: &Story, directions: &[Direction; 2], side: Side) -> Vec<Lane> {
     for who in machines(story, side) {
         lanes.push(lane(who.clone(), 18.0, app_bars(story, side, &who)));
     }
-    let sends = &directions[side.index()];
-    let hears = &directions[side.other().index()];
-    let waits = |spans: &[Stretch], class: &str, text: &str| -> Vec<Bar> {
-        let tip = |span: &Stretch| format!("{letter}: {text} for {}", Lasted(span.1 - span.0));
-        let bar = |span: &Stretch| Bar {
-            span: *span,
-            class: class.to_owned(),
-            text: (text.to_owned(), ""),
-            tip: tip(span),
-        };
-        spans.iter().map(bar).collect()
+    let holds = &story.holds[side.index()];
+    let held = |why: Hold| -> Vec<Stretch> {
+        holds.iter().filter(|(known, ..)| *known == why).map(|(_, from, to)| (*from, *to)).collect()
     };
-    let other = side.other().letter();
-    let mut stopped = waits(&sends.full, "w-full", "window used up");
-    stopped.extend(waits(&sends.zero, "w-zero", &format!("stopped by {other}’s zero window")));
+    let waits = |spans: Vec<Stretch>, class: &'static str, text: String| -> Vec<Bar> {
+        let bar = |(from, to): (u64, u64)| Bar {
+            span: (from, to),
+            class: class.to_owned(),
+            text: (text.clone(), ""),
+            tip: format!("{letter}: {text} for {}", Lasted(to - from)),
+        };
+        spans.into_iter().filter(|(from, to)| to > from).map(bar).collect()
+    };
+    let (sends, hears) = (&directions[side.index()], &directions[side.other().index()]);
+    let told = !holds.is_empty();
+    let full = if told { without(&held(Hold::PeerWindow), &sends.zero) } else { sends.full.clone() };
+    let mut stopped = waits(full, "w-full", "window used up".to_owned());
+    let zero = format!("stopped by {}’s zero window", side.other().letter());
+    stopped.extend(waits(sends.zero.clone(), "w-zero", zero));
+    stopped.extend(waits(held(Hold::Congestion), "w-acks", "waits for ACKs".to_owned()));
     stopped.sort_by_key(|bar| bar.span);
     lanes.push(lane("writer".to_owned(), 14.0, stopped));
-    lanes.push(lane("reader".to_owned(), 14.0, waits(&hears.unread, "w-unread", "does not read")));
+    let unread = if told { held(Hold::Reader) } else { hears.unread.clone() };
+    lanes.push(lane("reader".to_owned(), 14.0, waits(unread, "w-unread", "does not read".to_owned())));
     lanes.retain(|lane| !lane.bars.is_empty());
     lanes
+}
+
+/// Returns what is left of stretches when others are cut out of them.
+fn without(spans: &[Stretch], others: &[Stretch]) -> Vec<Stretch> {
+    let mut left = Vec::new();
+    for (from, to) in spans {
+        let mut at = *from;
+        for (start, end) in others.iter().filter(|(start, end)| start < to && end > from) {
+            left.push((at, *start));
+            at = at.max(*end);
+        }
+        left.push((at, *to));
+    }
+    left.retain(|(from, to)| to > from);
+    left
 }
 
 /// Returns the machines above TCP at an end, in the order in which they began.
@@ -151,7 +173,7 @@ fn machines(story: &Story, side: Side) -> Vec<String> {
 fn app_bars(story: &Story, side: Side, name: &str) -> Vec<Bar> {
     let states = story.deeds.iter().filter(|deed| deed.side == side).filter_map(|deed| match &deed.what {
         What::App(who, what) if who == name => Some((deed.moment.at, what.clone())),
-        What::App(..) | What::Guard { .. } => None,
+        What::App(..) | What::Call(_) | What::Guard { .. } => None,
     });
     let states: Vec<(u64, String)> = states.collect();
     // A machine that is done takes no more room than its name.
@@ -306,9 +328,12 @@ fn legend(out: &mut String, lanes: &[Lane], story: &Story) {
                 write!(out, "<span><i class=\"{}\"></i><b>{}</b> {state}</span> ", class(state), code(state));
         }
     }
-    for (kind, said) in
-        [("w-full", "window used up"), ("w-zero", "zero window"), ("w-unread", "does not read")]
-    {
+    for (kind, said) in [
+        ("w-full", "window used up"),
+        ("w-zero", "zero window"),
+        ("w-acks", "waits for ACKs"),
+        ("w-unread", "does not read"),
+    ] {
         if lanes.iter().any(|lane| lane.bars.iter().any(|bar| bar.class == kind)) {
             let _ = write!(out, "<span><i class=\"{kind}\"></i>{said}</span> ");
         }

@@ -108,6 +108,7 @@ fn happened(story: &Story) -> Vec<Happened> {
     for deed in &story.deeds {
         let said = match &deed.what {
             What::App(who, what) => format!("{who} {what}"),
+            What::Call(call) => format!("{call}, carried out later"),
             What::Guard { rule, .. } => format!("guard: {rule}"),
         };
         let text = format!("{}: {said}", deed.side.letter());

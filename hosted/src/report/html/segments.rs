@@ -140,6 +140,15 @@ pub(super) fn segments(events: &[Vec<&Event>; 2], start: u64) -> Vec<Segment> {
     all.sort_by_key(|(segment, _)| (segment.moment().at, segment.moment().serial));
     let shifts = shifts(events);
     let mut numbering = [Numbering::default(); 2];
+    for (side, event) in
+        Side::BOTH.iter().flat_map(|side| events[side.index()].iter().map(move |event| (side, event)))
+    {
+        if let Some(View::Snapshot { origins: (ours, theirs), .. }) = event.view() {
+            for (whose, origin) in [(*side, ours), (side.other(), theirs)] {
+                origin.map(|origin| numbering[whose.index()].place(origin, 0));
+            }
+        }
+    }
     // The SYNs first: what was recorded before one of them counts from it all the same.
     for (segment, raw) in all.iter().filter(|(segment, _)| segment.flags.contains(Flags::SYN)) {
         numbering[segment.from.index()].place(raw.seq, 0);
@@ -213,9 +222,16 @@ fn shifts(events: &[Vec<&Event>; 2]) -> [u8; 2] {
     let mut offered = [None; 2];
     for side in Side::BOTH {
         for event in &events[side.index()] {
-            if let Some(View::Options { sent, scale, .. }) = event.view() {
-                let whose = if sent { side } else { side.other() };
-                offered[whose.index()] = scale;
+            match event.view() {
+                Some(View::Options { sent, scale, .. }) => {
+                    let whose = if sent { side } else { side.other() };
+                    offered[whose.index()] = scale;
+                }
+                Some(View::Snapshot { scales: (ours, theirs), .. }) => {
+                    offered[side.index()] = ours;
+                    offered[side.other().index()] = theirs;
+                }
+                _ => {}
             }
         }
     }

@@ -5,7 +5,7 @@ use super::flows::{Flow, Side};
 use super::segments::{Segment, segments};
 use core::time::Duration;
 use sockhop::tcp::{Cause, EDGES, Legality, Rule, State, Violation};
-use sockhop::trace::{AppLine, Event, View};
+use sockhop::trace::{AppLine, Call, Event, Hold, View};
 
 /// When something happened at an end: microseconds since the connection's first event, and the place among that
 /// end's events.
@@ -60,6 +60,8 @@ pub(super) struct Deed {
 pub(super) enum What {
     /// A machine above TCP changed its state: its name, and the state with its reply code.
     App(String, String),
+    /// The owner closed or aborted, and the state does not change yet.
+    Call(Call),
     /// The guard acted, on what is sent if `outward`.
     Guard { rule: Rule, outward: bool },
 }
@@ -81,6 +83,10 @@ pub(super) struct Story {
     pub(super) deeds: Vec<Deed>,
     /// The events that break a rule, changes of state or not.
     pub(super) broken: Vec<(Side, Moment, Violation)>,
+    /// What octets waited for at each end, and from when to when.
+    pub(super) holds: [Vec<(Hold, u64, u64)>; 2],
+    /// The state of each end when it had lost its first events.
+    initial: [Option<State>; 2],
     /// The last moment, in microseconds since the first.
     pub(super) end: u64,
 }
@@ -106,11 +112,25 @@ impl Story {
             steps: vec![],
             deeds: vec![],
             broken: vec![],
+            holds: [vec![], vec![]],
+            initial: [None; 2],
             end: 0,
         };
         for side in Side::BOTH {
             story.take(side, &events[side.index()], start);
         }
+        for holds in &mut story.holds {
+            // What still waits when the recording ends waits to its end.
+            holds.iter_mut().filter(|(_, _, to)| *to == u64::MAX).for_each(|(_, _, to)| *to = story.end);
+        }
+        // A call that changes the state at once is told as that change.
+        let told = |deed: &Deed| {
+            story.steps.iter().any(|step| step.side == deed.side && step.moment.at == deed.moment.at)
+        };
+        let spared: Vec<bool> =
+            story.deeds.iter().map(|deed| matches!(deed.what, What::Call(_)) && told(deed)).collect();
+        let mut spared = spared.into_iter();
+        story.deeds.retain(|_| !spared.next().unwrap_or(false));
         story.steps.sort_by_key(|step| (step.moment.at, step.moment.serial));
         story.deeds.sort_by_key(|deed| (deed.moment.at, deed.moment.serial));
         story.broken.sort_by_key(|(_, moment, _)| *moment);
@@ -136,6 +156,15 @@ impl Story {
                     let what = What::App(who.to_owned(), what.to_owned());
                     self.deeds.push(Deed { side, moment, what });
                 }
+                Some(View::Transfer { .. }) => {
+                    let what = What::App("file".to_owned(), AppLine(event).to_string());
+                    self.deeds.push(Deed { side, moment, what });
+                }
+                Some(View::Call { call: call @ (Call::Close | Call::Abort), .. }) => {
+                    self.deeds.push(Deed { side, moment, what: What::Call(call) });
+                }
+                Some(View::Blocked { on, why, micros, .. }) => self.hold(side, moment.at, on, why, micros),
+                Some(View::Snapshot { state, .. }) => self.initial[side.index()] = Some(state),
                 Some(View::Guarded { rule, outward, .. }) => {
                     self.deeds.push(Deed { side, moment, what: What::Guard { rule, outward } });
                 }
@@ -144,12 +173,26 @@ impl Story {
         }
     }
 
+    /// Notes that octets wait, or wait no longer.
+    fn hold(&mut self, side: Side, at: u64, on: bool, why: Hold, micros: u32) {
+        let holds = &mut self.holds[side.index()];
+        let open = holds.iter_mut().rev().find(|(known, _, to)| *known == why && *to == u64::MAX);
+        match (on, open) {
+            (true, _) => holds.push((why, at, u64::MAX)),
+            (false, Some((_, _, to))) => *to = at,
+            // Its beginning was lost.
+            (false, None) => holds.push((why, at.saturating_sub(u64::from(micros)), at)),
+        }
+    }
+
     /// Returns the stretches of an end's states: each with its beginning and end, the last to the end of the story.
     pub(super) fn states(&self, side: Side) -> Vec<(State, u64, u64)> {
         let steps: Vec<&Step> = self.steps.iter().filter(|step| step.side == side).collect();
         let mut states: Vec<(State, u64, u64)> = Vec::new();
-        if let Some(first) = steps.first().filter(|first| first.moment.at > 0) {
-            states.push((first.from, 0, first.moment.at));
+        let first = steps.first().map(|first| (first.from, first.moment.at));
+        let initial = self.initial[side.index()].map(|state| (state, self.end));
+        if let Some((state, until)) = first.or(initial).filter(|(_, until)| *until > 0) {
+            states.push((state, 0, until));
         }
         for (place, step) in steps.iter().enumerate() {
             let until = steps.get(place + 1).map_or(self.end, |next| next.moment.at);

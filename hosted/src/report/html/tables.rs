@@ -69,7 +69,7 @@ pub(super) fn guards(story: &Story) -> (String, usize) {
     let acts = || {
         story.deeds.iter().filter_map(|deed| match &deed.what {
             What::Guard { rule, outward } => Some((deed, *rule, *outward)),
-            What::App(..) => None,
+            What::App(..) | What::Call(_) => None,
         })
     };
     let all = acts().count();

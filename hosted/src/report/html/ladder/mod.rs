@@ -347,6 +347,7 @@ fn deed(svg: &mut String, what: &What, side: Side, y: f64) {
     let (x, anchor) = beside(side);
     let said = match what {
         What::App(who, what) => format!("<tspan class=\"who\">{}</tspan> {}", Escaped(who), Escaped(what)),
+        What::Call(call) => format!("<tspan class=\"who\">called</tspan> {call}"),
         What::Guard { rule, .. } => {
             let said = rule.to_string();
             format!(
@@ -356,7 +357,7 @@ fn deed(svg: &mut String, what: &What, side: Side, y: f64) {
             )
         }
     };
-    let class = if matches!(what, What::App(..)) { "app" } else { "guard" };
+    let class = if matches!(what, What::Guard { .. }) { "guard" } else { "app" };
     let _ = write!(
         svg,
         "<text class=\"label deed {class}\" text-anchor=\"{anchor}\" x=\"{x}\" y=\"{}\">{said}</text>",

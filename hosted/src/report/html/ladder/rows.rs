@@ -132,7 +132,7 @@ fn weight(story: &Story, item: &Item) -> Weight {
         Kind::Arrive(place) => (&story.segments[place], heard(&story.segments[place])),
         Kind::Step(_) => return Weight::Key,
         Kind::Deed(place) => match story.deeds[place].what {
-            super::super::story::What::App(..) => return Weight::Key,
+            super::super::story::What::App(..) | super::super::story::What::Call(_) => return Weight::Key,
             super::super::story::What::Guard { .. } => return Weight::Notable,
         },
     };
