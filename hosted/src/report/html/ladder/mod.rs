@@ -199,7 +199,8 @@ fn arrow(svg: &mut String, segment: &Segment, leaves: Option<f64>, arrives: Opti
             let (x, low) = (at(0.58), y + 11.0);
             let _ = write!(
                 svg,
-                "<path class=\"lost\" d=\"M{start} {}L{} {}\"/><path class=\"cross\" d=\"M{} {}l8 8m0 -8l-8 8\"/>",
+                "<path class=\"lost{}\" d=\"M{start} {}L{} {}\"/><path class=\"cross\" d=\"M{} {}l8 8m0 -8l-8 8\"/>",
+                if segment.is_again() { " again" } else { "" },
                 Px(y),
                 Px(x),
                 Px(low),
