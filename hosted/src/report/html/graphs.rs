@@ -40,7 +40,7 @@ impl Scales<'_> {
 
     /// Draws lines at round numbers, and the axis of time.
     fn frame(&self, out: &mut String) {
-        let step = nice(self.most, 5.0).max(1.0);
+        let step = nice(self.most, 5.0).max(1.0).ceil();
         let mut number = 0.0;
         while number <= self.most {
             let y = self.y(number as i64);

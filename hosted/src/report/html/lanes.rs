@@ -268,19 +268,14 @@ pub(super) fn grid(
     for tick in ticks {
         let x = left + axis.place(tick) * long;
         let _ = write!(path, "M{} {}V{}", Px(x), Px(top), Px(bottom));
-        let said = format!("{:.decimals$}", tick as f64 / 1e6);
+        let unit = if names.is_empty() { " s" } else { "" };
+        let said = format!("{:.decimals$}{unit}", tick as f64 / 1e6);
         let _ =
             write!(names, "<text class=\"tick\" x=\"{}\" y=\"{}\">{said}</text>", Px(x), Px(bottom + 15.0));
     }
     let _ = write!(out, "<path class=\"grid\" d=\"{path}\"/>");
     if named {
         out.push_str(&names);
-        let _ = write!(
-            out,
-            "<text class=\"tick unit\" x=\"{}\" y=\"{}\">s</text>",
-            Px(left + long),
-            Px(bottom + 15.0)
-        );
     }
 }
 

@@ -6,6 +6,7 @@ use crate::arrivals::Arrivals;
 use core::fmt::{self, Write as _};
 use sockhop::tcp::{Flags, Marks, Seq};
 use sockhop::trace::{Event, View};
+use std::collections::HashSet;
 
 /// What became of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +15,7 @@ pub(super) enum Fate {
     Arrived,
     /// It left and did not arrive.
     Lost,
-    /// Only one end was recorded.
+    /// The other end was not recorded, or not at that time.
     Unknown,
     /// It arrived and was not sent: the network made a copy.
     Copied,
@@ -87,9 +88,13 @@ impl Segment {
         if self.len > 0 {
             let _ = write!(head, ":{}({})", self.seq + self.len, self.len);
         }
-        let mut tail = self.ack.map_or_else(String::new, |ack| format!(" ack {ack}"));
+        let fits = |head: &str, tail: &str, more: &str| head.len() + tail.len() + more.len() <= most;
+        let mut tail = String::new();
+        if let Some(ack) = self.ack.map(|ack| format!(" ack {ack}")).filter(|ack| fits(&head, "", ack)) {
+            tail = ack;
+        }
         let window = format!(" win {}", self.window);
-        if !self.flags.contains(Flags::RST) && head.len() + tail.len() + window.len() <= most {
+        if !self.flags.contains(Flags::RST) && fits(&head, &tail, &window) {
             tail.push_str(&window);
         }
         (head, tail)
@@ -122,7 +127,7 @@ impl Numbering {
 }
 
 /// The raw facts of a segment at one end.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Raw {
     flags: Flags,
     seq: Seq,
@@ -170,20 +175,26 @@ fn gather(events: &[Vec<&Event>; 2], from: Side, start: u64, all: &mut Vec<(Segm
     let when = |event: &Event| Moment { at: event.time().micros() - start, serial: event.serial() };
     let whole = !own.is_empty() && !other.is_empty();
     let mut arrivals = Arrivals::new(own, other);
+    let typical = arrivals.typical_delay();
+    let mut sent = HashSet::new();
     for event in own {
         let Some((raw, said)) = raw(event, true) else { continue };
+        sent.insert(raw);
         let arrival = arrivals.of(event);
         let heard = arrival.and_then(|arrival| raw_marks(arrival)).unwrap_or_default();
-        let fate = match (arrival, whole) {
-            (Some(_), _) => Fate::Arrived,
-            (None, true) => Fate::Lost,
-            (None, false) => Fate::Unknown,
+        let fate = match arrival {
+            Some(_) => Fate::Arrived,
+            None if whole && other.last().is_some_and(|last| last.time() > event.time() + typical) => {
+                Fate::Lost
+            }
+            None => Fate::Unknown,
         };
         all.push((blank(from, Some(when(event)), arrival.map(when), fate, raw, (said, heard)), raw));
     }
     for event in arrivals.copies() {
         let Some((raw, heard)) = raw_received(event) else { continue };
-        let fate = if whole { Fate::Copied } else { Fate::Unknown };
+        // What its sender is not known to have sent at all is no copy: he was not recorded then.
+        let fate = if sent.contains(&raw) { Fate::Copied } else { Fate::Unknown };
         all.push((blank(from, None, Some(when(event)), fate, raw, (Marks::default(), heard)), raw));
     }
 }

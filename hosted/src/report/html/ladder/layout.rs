@@ -4,7 +4,7 @@ use super::super::axis::Axis;
 use super::super::flows::Side;
 use super::super::segments::Segment;
 use super::super::story::Story;
-use super::rows::{Item, Kind, Row, heard, rows};
+use super::rows::{Item, Kind, Row, rows};
 use std::collections::HashMap;
 
 /// The least distance between two things at different times.
@@ -181,7 +181,7 @@ impl Layout {
 fn tall(story: &Story, item: &Item) -> f64 {
     match item.kind {
         Kind::Leave(place) => LINE + if story.segments[place].said.0 == 0 { 0.0 } else { 12.0 },
-        Kind::Arrive(place) if heard(&story.segments[place]).0 == 0 => HEAD,
+        Kind::Arrive(place) if !super::says(story, &story.segments[place]) => HEAD,
         Kind::Arrive(_) | Kind::Deed(_) => LINE,
         Kind::Step(_) => LINE + 3.0,
     }

@@ -22,6 +22,8 @@ const LINES: [f64; 2] = [305.0, 475.0];
 const HALF: f64 = 4.0;
 /// Characters that a segment's label has at most.
 const LETTERS: usize = 40;
+/// Characters that a line of a band has at most.
+const BAND: usize = 24;
 /// The height of the heading.
 const TOP: f64 = 48.0;
 /// The size of a segment's label.
@@ -195,8 +197,17 @@ fn arrow(svg: &mut String, segment: &Segment, leaves: Option<f64>, arrives: Opti
             let _ =
                 write!(svg, "<path class=\"arrow {class}\" d=\"M{start} {}L{end} {}\"/>", Px(from), Px(to));
         }
+        (Some(y), None) if segment.fate == Fate::Unknown => {
+            let _ = write!(
+                svg,
+                "<path class=\"arrow copy {class}\" d=\"M{start} {}L{} {}\"/>",
+                Px(y),
+                Px(at(0.4)),
+                Px(y + 6.0)
+            );
+        }
         (Some(y), None) => {
-            let (x, low) = (at(0.58), y + 11.0);
+            let (x, low) = (at(0.58), y + 6.0);
             let _ = write!(
                 svg,
                 "<path class=\"lost{}\" d=\"M{start} {}L{} {}\"/><path class=\"cross\" d=\"M{} {}l8 8m0 -8l-8 8\"/>",
@@ -230,7 +241,7 @@ fn clocks(svg: &mut String, layout: &Layout) {
         if last != Some(at) && placed.y - free >= 12.0 {
             let _ = write!(
                 svg,
-                "<text class=\"clock\" x=\"46\" y=\"{}\">{}</text>",
+                "<text class=\"clock label\" x=\"46\" y=\"{}\">{}</text>",
                 Px(placed.y + 3.5),
                 Clock(at)
             );
@@ -246,16 +257,30 @@ fn label(svg: &mut String, story: &Story, placed: &Placed) {
         Kind::Leave(place) => segment_label(svg, &story.segments[place], item.side, *y),
         Kind::Arrive(place) => {
             let segment = &story.segments[place];
-            let copy = if segment.fate == Fate::Copied { "copied on the way" } else { "" };
-            let marks = heard(segment);
-            if marks.0 != 0 || !copy.is_empty() {
-                let said = if copy.is_empty() { marks.to_string() } else { copy.to_owned() };
-                mark(svg, item.side, *y, &said, if copy.is_empty() { tone(marks) } else { "note" });
+            if let Some(strange) = strange(story, segment) {
+                mark(svg, item.side, *y, strange, "note");
+            } else if says(story, segment) {
+                let marks = heard(segment);
+                mark(svg, item.side, *y, &marks.to_string(), tone(marks));
             }
         }
         Kind::Step(place) => pill(svg, story, place, item.side, *y),
         Kind::Deed(place) => deed(svg, &story.deeds[place].what, item.side, *y),
     }
+}
+
+/// Returns what is strange about an arrival that nobody sent, as far as is known.
+fn strange(story: &Story, segment: &Segment) -> Option<&'static str> {
+    match segment.fate {
+        Fate::Copied => Some("copied on the way"),
+        Fate::Unknown if story.is_whole() && segment.left.is_none() => Some("not seen leaving"),
+        Fate::Arrived | Fate::Lost | Fate::Unknown => None,
+    }
+}
+
+/// Returns whether an arrival has something written beside it.
+fn says(story: &Story, segment: &Segment) -> bool {
+    heard(segment).0 != 0 || strange(story, segment).is_some()
 }
 
 /// Labels what an end that was not recorded must have sent.
@@ -394,5 +419,12 @@ fn remarks(story: &Story, items: &[Item]) -> Vec<String> {
         .filter(|(_, count)| *count > 0)
         .map(|(name, count)| format!("{count} {name}"))
         .collect();
-    said.chunks(2).map(|pair| pair.join(", ")).collect()
+    let mut lines: Vec<String> = Vec::new();
+    for one in said {
+        match lines.last_mut().filter(|line| line.len() + one.len() < BAND) {
+            Some(line) => *line = format!("{line}, {one}"),
+            None => lines.push(one),
+        }
+    }
+    lines
 }
