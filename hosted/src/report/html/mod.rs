@@ -141,7 +141,7 @@ fn section(page: &mut String, ends: &[End<'_>], flow: &Flow, number: usize, of: 
     let story = Story::new(ends, flow);
     let directions = Side::BOTH.map(|side| Direction::new(&story, side));
     let axis = Axis::new(story.moments());
-    let ladder = ladder::draw(&story, &axis);
+    let ladder = ladder::draw(&story, &axis, number);
     let busier = if directions[1].octets > directions[0].octets { Side::B } else { Side::A };
     let at = sliding::telling(&directions[busier.index()]);
     let _ = write!(page, "<section class=\"flow\" id=\"flow{number}\" data-at=\"{at}\">");

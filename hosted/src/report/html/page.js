@@ -52,7 +52,7 @@ function slide(svg, at, send, take) {
 
 function follow(flow) {
   const data = JSON.parse(flow.querySelector("script.data").textContent), moments = data.moments, bar = flow.querySelector(".controls");
-  const range = bar.querySelector(".slide"), rows = $(flow, "tr[data-t]"), ladder = flow.querySelector(".ladder");
+  const range = bar.querySelector(".slide"), rows = $(flow, "tr[data-t]"), ladder = flow.querySelector("svg.ladder");
   if (!moments.length) return;
   const none = [0, 0, 0, 0];
   let place = 0, timer = 0;

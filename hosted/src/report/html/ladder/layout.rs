@@ -56,6 +56,8 @@ pub(super) struct Layout {
     /// Moments and their heights, both rising.
     pub(super) knots: Vec<(u64, f64)>,
     pub(super) tall: f64,
+    /// Where texts and bands begin and end.
+    blocks: Vec<(f64, f64)>,
 }
 
 /// The pen that goes down the page.
@@ -107,12 +109,29 @@ impl Layout {
         layout
     }
 
+    /// Cuts the drawing into pieces of this height, each with its top and its end: what a cut goes through is repeated on
+    /// the piece after.
+    pub(super) fn pieces(&self, most: f64) -> Vec<(f64, f64)> {
+        let mut pieces = Vec::new();
+        let mut start = 0.0;
+        while self.tall - start > most {
+            let end = start + most;
+            pieces.push((start, end));
+            let cut = self.blocks.iter().filter(|(top, bottom)| *top < end && end < *bottom);
+            let repeated = cut.map(|(top, _)| *top - 1.0).fold(end, f64::min);
+            start = repeated.max(start + most / 2.0);
+        }
+        pieces.push((start, self.tall));
+        pieces
+    }
+
     fn pause(&mut self, axis: &Axis, pen: &mut Pen, (from, to): (u64, u64)) {
         let torn = axis.breaks().iter().any(|(start, end)| from <= *start && *end <= to);
         if torn || to - from >= 1_000_000 {
             let top = pen.bar(PAUSE);
             self.knots.push((from, top));
             self.knots.push((to, top + PAUSE));
+            self.blocks.push((top, top + PAUSE));
             self.pauses.push(Pause { middle: top + PAUSE / 2.0, micros: to - from });
         }
     }
@@ -124,6 +143,7 @@ impl Layout {
             Kind::Leave(_) | Kind::Step(_) | Kind::Deed(_) => 0.0,
         };
         let y = pen.place(item.side, item.moment.at, tall, least);
+        self.blocks.push((y - LINE / 2.0 - 1.0, y - LINE / 2.0 + tall + 1.0));
         match item.kind {
             Kind::Leave(place) => {
                 self.leaves.insert(place, y);
@@ -173,6 +193,7 @@ impl Layout {
                 Kind::Step(_) | Kind::Deed(_) => {}
             }
         }
+        self.blocks.push((top, top + tall));
         self.bands.push(Band { top, tall, lines });
     }
 }

@@ -26,6 +26,8 @@ const LETTERS: usize = 40;
 const BAND: usize = 24;
 /// The height of the heading.
 const TOP: f64 = 48.0;
+/// What fits on a page of paper.
+const PAPER: f64 = 960.0;
 /// The size of a segment's label.
 const SIZE: f64 = 10.0;
 
@@ -43,11 +45,11 @@ pub(super) struct Ladder {
 }
 
 /// Draws the ladder of a connection.
-pub(super) fn draw(story: &Story, axis: &Axis) -> Ladder {
+pub(super) fn draw(story: &Story, axis: &Axis, number: usize) -> Ladder {
     let layout = Layout::new(story, axis, TOP);
     let tall = layout.tall;
     let mut svg = format!(
-        "<svg class=\"ladder\" viewBox=\"0 0 {WIDTH} {}\" role=\"img\" aria-label=\"Segments between the two ends, in the order of time\">",
+        "<svg class=\"ladder\" viewBox=\"0 0 {WIDTH} {}\" role=\"img\" aria-label=\"Segments between the two ends, in the order of time\"><g class=\"ladder\" id=\"ladder{number}\">",
         Px(tall)
     );
     heading(&mut svg, story);
@@ -94,10 +96,23 @@ pub(super) fn draw(story: &Story, axis: &Axis) -> Ladder {
     }
     let _ = write!(
         svg,
-        "<rect class=\"cursor\" x=\"2\" y=\"-9\" width=\"{}\" height=\"18\" rx=\"4\"/></svg>",
+        "</g><rect class=\"cursor\" x=\"2\" y=\"-9\" width=\"{}\" height=\"18\" rx=\"4\"/></svg>",
         WIDTH - 4.0
     );
+    printed(&mut svg, &layout, number);
     Ladder { svg, knots: layout.knots, counts: (drawn, layout.folded), tall }
+}
+
+/// Repeats the drawing in pieces that fit on pages of paper, which a screen does not show.
+fn printed(svg: &mut String, layout: &Layout, number: usize) {
+    for (top, bottom) in layout.pieces(PAPER) {
+        let _ = write!(
+            svg,
+            "<svg class=\"piece\" viewBox=\"0 {} {WIDTH} {}\" aria-hidden=\"true\"><use href=\"#ladder{number}\"/></svg>",
+            Px(top),
+            Px(bottom - top)
+        );
+    }
 }
 
 fn heading(svg: &mut String, story: &Story) {
