@@ -35,10 +35,10 @@ function slide(svg, at, send, take) {
     rect.setAttribute("x", from); rect.setAttribute("width", Math.max(0, to - from));
   });
   svg.querySelector(".bracket").setAttribute("d", `M${x(una)} 40v-6H${Math.max(x(send[3]), x(una) + 1)}v6`);
-  [una, nxt, send[3], take[1], take[2]].forEach((number, place) => {
+  [una, nxt, send[3], take[2], take[1]].forEach((number, place) => {
     const pointer = $(svg, ".pointer")[place], [line, text] = pointer.children, at = x(number), late = !place || at > left + long * 0.55;
     line.setAttribute("d", line.getAttribute("d").replace(/^M[-\d.]+/, "M" + at));
-    text.setAttribute("x", at + (late ? 3 : -3)); text.setAttribute("text-anchor", late ? "end" : "start");
+    text.setAttribute("x", at + (late ? -4 : 4)); text.setAttribute("text-anchor", late ? "end" : "start");
     text.textContent = text.textContent.replace(/ [-\u2212\d\u202f]+$/, " " + grouped(number));
   });
   const view = svg.querySelector(".overview"), all = +view.dataset.whole, far = n => left + long * Math.min(1, Math.max(0, n / all));

@@ -181,7 +181,7 @@ fn gather(events: &[Vec<&Event>; 2], from: Side, start: u64, all: &mut Vec<(Segm
         let Some((raw, said)) = raw(event, true) else { continue };
         sent.insert(raw);
         let arrival = arrivals.of(event);
-        let heard = arrival.and_then(|arrival| raw_marks(arrival)).unwrap_or_default();
+        let heard = arrival.and_then(raw_marks).unwrap_or_default();
         let fate = match arrival {
             Some(_) => Fate::Arrived,
             None if whole && other.last().is_some_and(|last| last.time() > event.time() + typical) => {

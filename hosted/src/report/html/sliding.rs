@@ -88,12 +88,13 @@ pub(super) fn draw(direction: &Direction, at: u64) -> String {
     }
     let bracket = |start: f64, end: f64| format!("M{} 40v-6H{}v6", Px(start), Px(end.max(start + 1.0)));
     let _ = write!(out, "<path class=\"bracket\" d=\"{}\"/>", bracket(x(sender.una), x(sender.edge)));
+    // What is written above comes after what is written below, whose line it interrupts.
     for (name, y, number, top) in [
         ("SND.UNA", 88.0, sender.una, 44.0),
         ("SND.NXT", 101.0, sender.nxt, 44.0),
         ("edge", 88.0, sender.edge, 44.0),
-        ("RCV.NXT", 162.0, receiver.nxt, 118.0),
         ("edge", 175.0, receiver.edge, 118.0),
+        ("RCV.NXT", 162.0, receiver.nxt, 118.0),
     ] {
         pointer(&mut out, name, (x(number), top, y), number);
     }
@@ -133,7 +134,7 @@ fn names(out: &mut String, from: Side) {
 fn pointer(out: &mut String, name: &str, (x, top, y): (f64, f64, f64), number: i64) {
     // What comes after SND.UNA stands on its right; there is room for it on its left.
     let late = name == "SND.UNA" || x > LEFT + LONG * 0.55;
-    let (anchor, shift) = if late { ("end", 3.0) } else { ("start", -3.0) };
+    let (anchor, shift) = if late { ("end", -4.0) } else { ("start", 4.0) };
     let _ = write!(
         out,
         "<g class=\"pointer\"><path d=\"M{0} {top}V{1}\"/><text text-anchor=\"{anchor}\" x=\"{2}\" y=\"{3}\">{name} {4}</text></g>",

@@ -2,6 +2,7 @@
 
 use super::super::axis::Axis;
 use super::super::flows::Side;
+use super::super::ink::{Grouped, count};
 use super::super::segments::Segment;
 use super::super::story::Story;
 use super::rows::{Item, Kind, Row, rows};
@@ -224,10 +225,10 @@ fn said(story: &Story, items: &[Item]) -> Vec<String> {
         let acks = own().count() - data;
         let mut parts = Vec::new();
         if data > 0 {
-            parts.push(format!("{data} × data, {} B", super::super::ink::Grouped(octets)));
+            parts.push(format!("{data} × data, {} B", Grouped(octets)));
         }
         if acks > 0 {
-            parts.push(super::super::ink::count(acks, "ACK"));
+            parts.push(count(acks, "ACK"));
         }
         if !parts.is_empty() {
             let said = parts.join(" · ");

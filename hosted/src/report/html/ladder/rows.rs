@@ -2,7 +2,7 @@
 
 use super::super::flows::Side;
 use super::super::segments::{Fate, Segment};
-use super::super::story::{Moment, Story};
+use super::super::story::{Moment, Story, What};
 use sockhop::tcp::{Flags, Marks};
 
 /// Plain segments in a row that are folded; an arrival counts half.
@@ -132,8 +132,8 @@ fn weight(story: &Story, item: &Item) -> Weight {
         Kind::Arrive(place) => (&story.segments[place], heard(&story.segments[place])),
         Kind::Step(_) => return Weight::Key,
         Kind::Deed(place) => match story.deeds[place].what {
-            super::super::story::What::App(..) | super::super::story::What::Call(_) => return Weight::Key,
-            super::super::story::What::Guard { .. } => return Weight::Notable,
+            What::App(..) | What::Call(_) => return Weight::Key,
+            What::Guard { .. } => return Weight::Notable,
         },
     };
     let key = [Marks::PROBE, Marks::ZERO_WINDOW, Marks::REOPEN];
