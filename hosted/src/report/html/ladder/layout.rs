@@ -16,6 +16,8 @@ const FALL: f64 = 13.0;
 const LINE: f64 = 15.0;
 /// What an arrival takes that says nothing.
 const HEAD: f64 = 7.0;
+/// Characters that a line of a band has at most.
+const WIDE: usize = 24;
 /// What a pause takes.
 const PAUSE: f64 = 18.0;
 
@@ -30,6 +32,8 @@ pub(super) struct Placed {
 /// A run of things that are only counted.
 #[derive(Debug)]
 pub(super) struct Band {
+    /// When it begins, in microseconds since the first event.
+    pub(super) from: u64,
     pub(super) top: f64,
     pub(super) tall: f64,
     /// What it says, line by line.
@@ -195,7 +199,7 @@ impl Layout {
             }
         }
         self.blocks.push((top, top + tall));
-        self.bands.push(Band { top, tall, lines });
+        self.bands.push(Band { from, top, tall, lines });
     }
 }
 
@@ -230,8 +234,9 @@ fn said(story: &Story, items: &[Item]) -> Vec<String> {
         if acks > 0 {
             parts.push(count(acks, "ACK"));
         }
-        if !parts.is_empty() {
-            let said = parts.join(" · ");
+        let said = parts.join(" · ");
+        let lines_of = if said.chars().count() <= WIDE { vec![said] } else { parts };
+        for said in lines_of.into_iter().filter(|said| !said.is_empty()) {
             lines.push(if side == Side::A { format!("{said} →") } else { format!("← {said}") });
         }
     }

@@ -251,16 +251,19 @@ fn arrow(svg: &mut String, segment: &Segment, leaves: Option<f64>, arrives: Opti
 fn clocks(svg: &mut String, layout: &Layout) {
     let mut free = f64::MIN;
     let mut last = None;
-    for placed in &layout.placed {
-        let at = placed.item.moment.at;
-        if last != Some(at) && placed.y - free >= 12.0 {
+    let single = layout.placed.iter().map(|placed| (placed.y, placed.item.moment.at));
+    let bands = layout.bands.iter().map(|band| (band.top + 10.0, band.from));
+    let mut all: Vec<(f64, u64)> = single.chain(bands).collect();
+    all.sort_by(|one, other| one.0.total_cmp(&other.0));
+    for (y, at) in all {
+        if last != Some(at) && y - free >= 12.0 {
             let _ = write!(
                 svg,
                 "<text class=\"clock label\" x=\"46\" y=\"{}\">{}</text>",
-                Px(placed.y + 3.5),
+                Px(y + 3.5),
                 Clock(at)
             );
-            (free, last) = (placed.y, Some(at));
+            (free, last) = (y, Some(at));
         }
     }
 }

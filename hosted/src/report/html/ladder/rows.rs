@@ -8,7 +8,9 @@ use sockhop::tcp::{Flags, Marks};
 /// Plain segments in a row that are folded; an arrival counts half.
 const FOLD: usize = 5;
 /// Rows that a ladder has at most before more is folded.
-const MOST: usize = 900;
+const MOST: usize = 1_500;
+/// Bands into which a ladder is cut at least when even what is notable has to be folded.
+const BANDS: usize = 250;
 
 /// One thing at one end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,9 +111,10 @@ fn items(story: &Story) -> Vec<Item> {
 
 fn fold(story: &Story, items: &[Item], most: Weight) -> Vec<Row> {
     let mut rows = Vec::new();
+    let longest = if most == Weight::Notable { items.len().div_ceil(BANDS) } else { items.len() };
     let mut at = 0;
     while let Some(item) = items.get(at) {
-        let run = items[at..].iter().take_while(|item| weight(story, item) <= most).count();
+        let run = items[at..].iter().take(longest).take_while(|item| weight(story, item) <= most).count();
         let leave = |item: &&Item| matches!(item.kind, Kind::Leave(_));
         let leaving = items[at..at + run].iter().filter(leave).count();
         if leaving + (run - leaving) / 2 >= FOLD {
