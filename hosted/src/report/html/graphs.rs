@@ -204,7 +204,11 @@ fn notable(out: &mut String, segment: &Segment, (x, low, high): (f64, f64, f64))
 fn sequence_legend(out: &mut String, story: &Story, direction: &Direction, beyond: bool) {
     let own = || story.segments.iter().filter(|segment| segment.from == direction.from);
     let mut items = vec![
-        ("edge", if beyond { "right edge, far above the picture" } else { "right edge: ACK + window" }),
+        if beyond {
+            ("edge far", "right edge, far above the picture")
+        } else {
+            ("edge", "right edge: ACK + window")
+        },
         ("una", "acknowledged: SND.UNA"),
         ("data", "segment sent"),
         ("control", "SYN, FIN, RST"),

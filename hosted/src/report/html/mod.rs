@@ -251,7 +251,7 @@ fn pictures(page: &mut String, story: &Story, directions: &[Direction; 2], axis:
         format!("<p class=\"when\">at <b>{}</b></p>{}", moments::at(at), sliding::draw(direction, at))
     });
     for (title, remark, body) in [
-        ("Sliding window", "at the cursor", sliding),
+        ("Sliding window", "what may be sent, against what is held", sliding),
         ("Sequence numbers", "octets over time", each(&|direction| graphs::sequence(story, direction, axis))),
         ("Windows", "octets over time", each(&|direction| graphs::windows(story, direction, axis))),
     ] {
