@@ -5,6 +5,7 @@ pub mod files;
 pub mod golden;
 pub mod netns;
 pub mod oracle;
+pub mod pages;
 pub mod properties;
 pub mod script;
 pub mod shelf;

@@ -44,6 +44,7 @@ pub(crate) enum Command {
   tun-demo lab --list         the scenarios, as a course in TCP
   tun-demo lab handshake      the first of them
   tun-demo lab window         watch a window close and open again
+  tun-demo lab window --report w.html   and draw it for a browser
   tun-demo lab loss --whole   every segment, nothing folded
   tun-demo lab loss --trace x.jsonl && tun-demo trace check x.a.jsonl x.b.jsonl")]
     Lab(Lab),
@@ -51,6 +52,7 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:
   tun-demo sim --seed 7 --profile hostile                   one connection, drawn
   tun-demo sim --seed 7 --profile hostile --guard none      the same with smoltcp as it comes
+  tun-demo sim --seed 7 --report 7.html                     and as a page for a browser
   tun-demo sim --seed 7 --guard none --shrink               the smallest scenario that still fails
   tun-demo sim --count 4000 --profile faults                how many of 4000 fail")]
     Sim(Sim),
@@ -269,6 +271,10 @@ pub(crate) struct Lab {
     /// Write what both ends recorded: to x.a.jsonl and x.b.jsonl when given x.jsonl; the suffix says the format
     #[arg(long, value_name = "FILE", value_parser = trace_file)]
     pub(crate) trace: Option<PathBuf>,
+
+    /// Write a page for a browser, with every picture of the connection
+    #[arg(long, value_name = "FILE.html")]
+    pub(crate) report: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -302,7 +308,7 @@ pub(crate) struct Sim {
     pub(crate) guard: Guarded,
 
     /// Play so many seeds and count, drawing none
-    #[arg(long, value_name = "N", conflicts_with_all = ["shrink", "trace", "whole"])]
+    #[arg(long, value_name = "N", conflicts_with_all = ["shrink", "trace", "whole", "report"])]
     pub(crate) count: Option<u64>,
 
     /// Leave things out of a failing scenario for as long as it fails
@@ -316,6 +322,10 @@ pub(crate) struct Sim {
     /// Write what both ends recorded: to x.a.jsonl and x.b.jsonl when given x.jsonl; the suffix says the format
     #[arg(long, value_name = "FILE", value_parser = trace_file)]
     pub(crate) trace: Option<PathBuf>,
+
+    /// Write a page for a browser, with every picture of the connection
+    #[arg(long, value_name = "FILE.html")]
+    pub(crate) report: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

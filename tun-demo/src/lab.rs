@@ -5,6 +5,7 @@ use crate::exit::{FAILED, Failure};
 use crate::trace::save_both;
 use sockhop_hosted::lab::{Chapter, Scenario, legend, play, tell};
 use sockhop_hosted::ladder::Style;
+use sockhop_hosted::report::html::End;
 use std::io::Write;
 
 /// What is played when nobody says what.
@@ -27,9 +28,14 @@ pub(crate) fn run(options: &Lab, out: &mut impl Write) -> Result<(), Failure> {
         writeln!(out, "\n{}\n\nThere is more to see: `tun-demo lab handshake` begins a course,", legend())?;
         writeln!(out, "`tun-demo lab --list` shows what it has.")?;
     }
+    let node = |name: &'static str| name.split_once("  ").map_or(name, |(_, node)| node);
+    let names = (node(outcome.names.0), node(outcome.names.1));
     if let Some(path) = &options.trace {
-        let node = |name: &'static str| name.split_once("  ").map_or(name, |(_, node)| node);
-        save_both(path, [(node(outcome.names.0), &outcome.a), (node(outcome.names.1), &outcome.b)], out)?;
+        save_both(path, [(names.0, &outcome.a), (names.1, &outcome.b)], out)?;
+    }
+    if let Some(path) = &options.report {
+        let ends = [End { name: names.0, events: &outcome.a }, End { name: names.1, events: &outcome.b }];
+        crate::report::write(path, &format!("Lab: {name}"), &ends, out)?;
     }
     out.flush()?;
     if outcome.complete {
