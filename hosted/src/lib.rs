@@ -12,5 +12,6 @@ pub mod proxy;
 pub mod resolve;
 pub mod runtime;
 pub mod sim;
+pub mod survey;
 pub mod tun;
 pub mod users;

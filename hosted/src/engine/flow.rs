@@ -1,5 +1,6 @@
 //! One connection: its socket, alone in a set of its own, and what is known of it from outside.
 
+use super::survey::Tally;
 use core::net::SocketAddr;
 use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::tcp::{self, CongestionControl, SocketBuffer};
@@ -47,10 +48,18 @@ pub(super) struct Flow {
     pub(super) ring: usize,
     /// Octets of payload that came in and went out, repetitions included.
     pub(super) octets: (u64, u64),
+    /// What is counted for those who watch.
+    pub(super) tally: Tally,
 }
 
 impl Flow {
-    pub(super) fn new(serial: u32, local: SocketAddr, remote: SocketAddr, ring: usize, guard: Guard) -> Self {
+    pub(super) fn new(
+        now: Instant,
+        serial: u32,
+        (local, remote): (SocketAddr, SocketAddr),
+        ring: usize,
+        guard: Guard,
+    ) -> Self {
         let mut socket = tcp::Socket::new(SocketBuffer::new(vec![0; ring]), SocketBuffer::new(vec![0; ring]));
         socket.set_ack_delay(None);
         socket.set_nagle_enabled(false);
@@ -78,6 +87,7 @@ impl Flow {
             expired: false,
             ring,
             octets: (0, 0),
+            tally: Tally::new(now),
         }
     }
 

@@ -22,6 +22,7 @@ mod ingress;
 mod port;
 mod rings;
 mod service;
+mod survey;
 mod timers;
 mod wait;
 
@@ -35,6 +36,7 @@ use datagrams::Datagrams;
 use flow::Flow;
 use port::Port;
 use rings::Budget;
+use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher13;
 use slab::Slab;
 use smoltcp::iface::{Config as InterfaceConfig, Interface, SocketSet};
@@ -166,7 +168,7 @@ pub enum Event {
 }
 
 /// How often things happened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
     /// Packets taken from the wire.
     pub packets_in: u64,
@@ -193,7 +195,7 @@ pub struct Counters {
 }
 
 /// How many of each thing there are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Load {
     /// Connections.
     pub flows: usize,
@@ -459,7 +461,7 @@ impl<S: Sink> Engine<S> {
         self.serial += 1;
         let number = isn(&self.config.seed, local, remote, self.now, after);
         let guard = Guard::with(number, self.config.guard);
-        let slot = self.flows.insert(Flow::new(self.serial, local, remote, ring, guard));
+        let slot = self.flows.insert(Flow::new(self.now, self.serial, (local, remote), ring, guard));
         self.places.insert((local, remote), Place::Flow(slot));
         Some(slot)
     }

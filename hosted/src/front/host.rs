@@ -118,6 +118,14 @@ impl HostFront {
         self.counted
     }
 
+    pub(super) fn connections(&self) -> impl Iterator<Item = &Connection> {
+        self.connections.iter().map(|(_, connection)| connection)
+    }
+
+    pub(super) fn open_ports(&self) -> impl Iterator<Item = SocketAddr> {
+        self.ports.iter().map(|(_, (at, _))| *at)
+    }
+
     /// Accepts nobody any more.
     pub fn close(&mut self) {
         self.listeners.clear();
@@ -181,7 +189,7 @@ impl HostFront {
         while let Some(number) = self.waiting.front().copied() {
             match self.listeners.get(number).map(TcpListener::accept) {
                 Some(Ok((stream, remote))) => {
-                    if let Some(event) = self.admit(stream, remote) {
+                    if let Some(event) = self.admit(now, stream, remote) {
                         return Some(event);
                     }
                 }
@@ -202,7 +210,7 @@ impl HostFront {
         None
     }
 
-    fn admit(&mut self, mut stream: TcpStream, remote: SocketAddr) -> Option<Event> {
+    fn admit(&mut self, now: Instant, mut stream: TcpStream, remote: SocketAddr) -> Option<Event> {
         if self.connections.len() >= self.most {
             self.counted.1 += 1;
             return None;
@@ -217,7 +225,7 @@ impl HostFront {
         let _ = stream.set_nodelay(true);
         self.serial = self.serial.wrapping_add(1);
         let id = FlowId::new(entry.key(), self.serial);
-        entry.insert(Connection::new(id, stream, (local, remote)));
+        entry.insert(Connection::new(id, stream, (local, remote), now));
         self.counted.0 += 1;
         Some(Event::Opened { flow: id, service: SERVICE, local, remote })
     }

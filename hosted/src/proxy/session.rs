@@ -163,6 +163,44 @@ impl<T: Stream> Session<T> {
         &self.user
     }
 
+    /// Returns what was asked for, escaped; nothing before it was.
+    pub(super) fn asked_for(&self) -> &str {
+        &self.target
+    }
+
+    /// Returns when it began.
+    pub(super) const fn began(&self) -> Instant {
+        self.began
+    }
+
+    /// Returns the octets carried from the client to the target and back.
+    pub(super) fn octets(&self) -> (u64, u64) {
+        match &self.stage {
+            Stage::Associated(association) => association.octets,
+            Stage::Talking | Stage::Judging | Stage::Dialing | Stage::Relaying(_) => self.relay.carried(),
+        }
+    }
+
+    /// Returns what it does, in words.
+    pub(super) fn doing(&self) -> String {
+        let target = &self.target;
+        match &self.stage {
+            Stage::Talking if target.is_empty() => "negotiating".to_owned(),
+            Stage::Talking if self.granted => format!("awaiting {target}"),
+            Stage::Talking => format!("refusing {target}"),
+            Stage::Judging => "judging a password".to_owned(),
+            Stage::Dialing => format!("dialing {target}"),
+            Stage::Associated(_) => format!("relay {target}"),
+            Stage::Relaying(_) => match self.relay.state() {
+                State::Both => format!("relay {target}"),
+                State::UpOnly => format!("relay {target}, which has ended"),
+                State::DownOnly => format!("relay {target}, whose client has ended"),
+                State::Breaking | State::Broken => format!("relay {target}, broken"),
+                State::Done => format!("relay {target}, done"),
+            },
+        }
+    }
+
     /// Returns the target of the request that stands.
     pub(super) fn target(&self) -> Option<Target<'_>> {
         match self.machine.poll() {
@@ -342,16 +380,14 @@ impl<T: Stream> Session<T> {
 
     /// Returns what is to be said of the session now that it has ended.
     pub(super) fn report(self, now: Instant) -> Report {
+        let octets = self.octets();
         Report {
             client: self.client,
             user: self.user,
             target: self.target,
             detail: self.detail,
             reply: self.machine.refusal().map(Refusal::code).or(self.granted.then_some(0)),
-            octets: match &self.stage {
-                Stage::Associated(association) => association.octets,
-                Stage::Talking | Stage::Judging | Stage::Dialing | Stage::Relaying(_) => self.relay.carried(),
-            },
+            octets,
             lasted: now.since(self.began),
             end: self.end.unwrap_or(End::Left),
         }
