@@ -201,11 +201,17 @@ impl fmt::Display for Timer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.kind.fmt(f)?;
         match self.left_us {
-            Some(left) if left < 100_000_000 => write!(f, " {}.{:02}s", left / 1_000_000, left / 10_000 % 100)?,
+            Some(left) if left < 100_000_000 => {
+                write!(f, " {}.{:02}s", left / 1_000_000, left / 10_000 % 100)?
+            }
             Some(left) => write!(f, " {}s", left / 1_000_000)?,
             None => {}
         }
-        if matches!(self.kind, Kind::Rto | Kind::Probe | Kind::Fin) { write!(f, "/{}", self.backoff) } else { Ok(()) }
+        if matches!(self.kind, Kind::Rto | Kind::Probe | Kind::Fin) {
+            write!(f, "/{}", self.backoff)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -252,7 +258,9 @@ impl Flow {
         match self.state {
             State::SynReceived => "waiting for the ACK",
             State::SynSent => "connecting",
-            State::FinWait1 | State::Closing | State::LastAck if self.send.queued > 0 => "flushing, then closed",
+            State::FinWait1 | State::Closing | State::LastAck if self.send.queued > 0 => {
+                "flushing, then closed"
+            }
             State::FinWait1 | State::Closing | State::LastAck => "closing",
             State::FinWait2 => "waiting for the peer's FIN",
             State::TimeWait => "closed by us",
@@ -284,7 +292,12 @@ mod tests {
 
     #[test]
     fn what_may_be_sent_ends_at_the_window_or_at_the_queue() {
-        let send = |queued, in_flight, window| Sending { queued, in_flight, window: Some(window), ..Sending::default() };
+        let send = |queued, in_flight, window| Sending {
+            queued,
+            in_flight,
+            window: Some(window),
+            ..Sending::default()
+        };
         assert_eq!(send(10_000, 4_000, 6_000).usable(), 2_000);
         assert_eq!(send(5_000, 4_000, 6_000).usable(), 1_000);
         assert!(send(10_000, 6_000, 6_000).is_blocked() && !send(6_000, 6_000, 6_000).is_blocked());

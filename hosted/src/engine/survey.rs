@@ -143,7 +143,8 @@ impl Flow {
     fn timer(&self, now: Instant, stack_at: Option<Instant>) -> Option<Timer> {
         let tracker = self.guard.tracker();
         let outstanding = tracker.snd_max() != tracker.snd_una();
-        let shut = tracker.snd_wnd() == 0 && is_synchronized(self.state) && self.socket_ref().send_queue() > 0;
+        let shut =
+            tracker.snd_wnd() == 0 && is_synchronized(self.state) && self.socket_ref().send_queue() > 0;
         let fin_alone = tracker.fin() == Some(tracker.snd_una() + 1);
         let stack = match (shut, outstanding) {
             (true, _) => Some(Kind::Probe),

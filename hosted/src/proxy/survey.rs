@@ -1,7 +1,7 @@
 //! What the proxy shows of its sessions to those who watch.
 
-use super::session::Session;
 use super::Proxy;
+use super::session::Session;
 use crate::egress::Egress;
 use crate::survey::Snapshot;
 use sockhop::relay::Stream;
