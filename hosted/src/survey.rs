@@ -228,6 +228,13 @@ pub struct Wait {
     pub left_us: u64,
 }
 
+impl Wait {
+    /// Returns the timer that runs.
+    pub const fn timer(&self) -> Timer {
+        Timer { kind: Kind::TwoMsl, left_us: Some(self.left_us), backoff: 0 }
+    }
+}
+
 /// What the proxy does with a connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {

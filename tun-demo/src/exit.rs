@@ -16,6 +16,8 @@ pub(crate) const DEVICE: u8 = 4;
 pub(crate) const ADDRESS: u8 = 5;
 /// `doctor` found something missing.
 pub(crate) const MISSING: u8 = 6;
+/// There is no running proxy to ask, or more than one.
+pub(crate) const NOBODY: u8 = 7;
 
 /// The table as the long help shows it.
 pub(crate) const TABLE: &str = "Exit codes:
@@ -25,7 +27,8 @@ pub(crate) const TABLE: &str = "Exit codes:
   3  root is needed, or CAP_NET_ADMIN
   4  there is no TUN device, or its name cannot be used
   5  an address or a route is in the way
-  6  doctor found something missing";
+  6  doctor found something missing
+  7  no running proxy answers, or several do";
 
 /// Why the program ends, and with which code.
 #[derive(Debug)]

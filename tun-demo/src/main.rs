@@ -1,13 +1,16 @@
 //! A SOCKS proxy on a userspace TCP stack that lets you watch TCP work.
 
 mod args;
+mod asking;
 mod config;
 mod doctor;
 mod exit;
 mod explain;
 mod lab;
+mod netstat;
 mod passwd;
 mod printer;
+mod shown;
 mod sim;
 mod socks5;
 mod states;
@@ -46,6 +49,8 @@ fn run(command: &Command) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     match command {
         Command::Socks5(_) => Ok(()),
+        Command::Netstat(options) => netstat::run(options, &mut out),
+        Command::Top(_) => Ok(()),
         Command::Lab(options) => lab::run(options, &mut out),
         Command::Sim(options) => sim::play(options, &mut out),
         Command::Explain(options) => explain::run(options, &mut out),

@@ -4,7 +4,9 @@ use crate::args::{Arguments, Command, Net6, Socks5, host_of};
 use crate::config;
 use crate::exit::{ADDRESS, FAILED, Failure, PRIVILEGE, USAGE};
 use crate::printer::{Page, Printer};
+use crate::shown;
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
+use sockhop_hosted::control::{Feed, Overheard};
 use sockhop_hosted::egress::Policy;
 use sockhop_hosted::engine::{self, Engine};
 use sockhop_hosted::ladder::Style;
@@ -33,18 +35,22 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
     let tun = Tun::open(&tun::Config { name: options.tun.clone(), addresses: hosts, mtu: options.mtu })?;
     let name = tun.name().to_owned();
     let config = engine::Config::new(stack.clone(), options.mtu.into(), [word(0), word(8)]);
-    let engine = Engine::new(config, options.ladder.then(Page::default));
+    let feed = Feed::default();
+    let sink = Overheard { own: options.ladder.then(Page::default), feed: feed.clone() };
+    let engine = Engine::new(config, sink);
     let listeners: Vec<SocketAddr> = stack.iter().map(|(ip, _)| SocketAddr::new(*ip, options.port)).collect();
-    let own = stack.iter().map(|(ip, _)| *ip).collect();
+    let own: Vec<IpAddr> = stack.iter().map(|(ip, _)| *ip).collect();
+    let (plan, _screen) = shown::plan(options, &name, own.clone(), Some(feed))?;
     let policy = Policy { own, rules: options.rules.in_order(), ..Policy::default() };
-    let runtime = Runtime::new(tun, engine, &listeners, proxy, policy, options.egress.upstream())?;
+    let runtime =
+        Runtime::new(tun, engine, &listeners, proxy, policy, options.egress.upstream())?.asked_by(plan)?;
     greet(options, &users, &name, &listeners, &mut std::io::stdout().lock())?;
     let printer = Printer::start(Style { colour: crate::colour(), whole: true });
     let mut reports = Page::default();
     let summary = runtime.run(
         |report, sink| {
             // A report stands behind the events of its session.
-            let page = sink.as_mut().unwrap_or(&mut reports);
+            let page = sink.own.as_mut().unwrap_or(&mut reports);
             if let Some(report) = report {
                 page.say(report.to_string());
             }
@@ -64,6 +70,8 @@ fn listen(options: &Socks5) -> Result<(), Failure> {
     let users = proxy.users.clone();
     let listening = Listening::new(&options.listen, options.most, proxy, policy, upstream)
         .map_err(|error| cannot_listen(&error))?;
+    let (plan, _screen) = shown::plan(options, "listen", Vec::new(), None)?;
+    let listening = listening.asked_by(plan)?;
     let at = listening.listens_at()?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "tun-demo {} without a TUN", env!("CARGO_PKG_VERSION"))?;
@@ -188,7 +196,14 @@ fn again() -> Result<(Box<Socks5>, proxy::Config), Failure> {
 /// Returns what cannot change while the program runs.
 fn fixed(options: &Socks5) -> impl PartialEq + use<> {
     let stack = (options.tun.clone(), options.addr, options.addr6, options.port, options.mtu, options.ladder);
-    (stack, options.listen.clone(), options.most, options.egress.clone())
+    (
+        stack,
+        options.listen.clone(),
+        options.most,
+        options.egress.clone(),
+        options.control.clone(),
+        options.top,
+    )
 }
 
 fn say_limited(summary: &Summary, out: &mut impl Write) -> std::io::Result<()> {

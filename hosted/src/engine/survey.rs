@@ -30,7 +30,9 @@ impl Tally {
 
     /// Counts a segment that is about to be sent; `before` knows of those before it.
     pub(super) fn sending(&mut self, before: &Tracker, segment: &Segment) {
-        if segment.seg_len() > 0 && before.snd_max().is_after(segment.seq) {
+        // The first SYN fixes the numbers that those after it are held against.
+        let counted = !matches!(before.state(), State::Closed | State::Listen);
+        if counted && segment.seg_len() > 0 && before.snd_max().is_after(segment.seq) {
             self.again += 1;
             let una = before.snd_una();
             self.backoff = if self.backoff.1 == una { (self.backoff.0 + 1, una) } else { (1, una) };
