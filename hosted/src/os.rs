@@ -8,7 +8,7 @@ use core::mem;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use sockhop::tcp::State;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 const NAME: usize = libc::IFNAMSIZ;
 
@@ -267,6 +267,12 @@ impl Signals {
             }
             Ok(_) | Err(_) => None,
         }
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
 

@@ -14,6 +14,7 @@ mod shown;
 mod sim;
 mod socks5;
 mod states;
+mod top;
 
 use args::{Arguments, Command};
 use clap::CommandFactory;
@@ -50,7 +51,7 @@ fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Socks5(_) => Ok(()),
         Command::Netstat(options) => netstat::run(options, &mut out),
-        Command::Top(_) => Ok(()),
+        Command::Top(options) => top::run(options),
         Command::Lab(options) => lab::run(options, &mut out),
         Command::Sim(options) => sim::play(options, &mut out),
         Command::Explain(options) => explain::run(options, &mut out),

@@ -3,13 +3,13 @@
 use crate::args::{Arguments, Command, Net6, Socks5, host_of};
 use crate::config;
 use crate::exit::{ADDRESS, FAILED, Failure, PRIVILEGE, USAGE};
-use crate::printer::{Page, Printer};
-use crate::shown;
+use crate::printer::Page;
+use crate::shown::{self, Shown};
+use crate::top;
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 use sockhop_hosted::control::{Feed, Overheard};
 use sockhop_hosted::egress::Policy;
 use sockhop_hosted::engine::{self, Engine};
-use sockhop_hosted::ladder::Style;
 use sockhop_hosted::listening::Listening;
 use sockhop_hosted::os;
 use sockhop_hosted::proxy::{self, Deadlines, Limits};
@@ -20,6 +20,9 @@ use std::io::Write;
 
 /// Serves until Ctrl-C.
 pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
+    if options.top {
+        top::must_be_terminal("tun-demo socks5")?;
+    }
     if !options.listen.is_empty() {
         return listen(options);
     }
@@ -40,12 +43,12 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
     let engine = Engine::new(config, sink);
     let listeners: Vec<SocketAddr> = stack.iter().map(|(ip, _)| SocketAddr::new(*ip, options.port)).collect();
     let own: Vec<IpAddr> = stack.iter().map(|(ip, _)| *ip).collect();
-    let (plan, _screen) = shown::plan(options, &name, own.clone(), Some(feed))?;
+    let (plan, screen) = shown::plan(options, &name, own.clone(), Some(feed))?;
     let policy = Policy { own, rules: options.rules.in_order(), ..Policy::default() };
     let runtime =
         Runtime::new(tun, engine, &listeners, proxy, policy, options.egress.upstream())?.asked_by(plan)?;
     greet(options, &users, &name, &listeners, &mut std::io::stdout().lock())?;
-    let printer = Printer::start(Style { colour: crate::colour(), whole: true });
+    let shown = Shown::begin(screen);
     let mut reports = Page::default();
     let summary = runtime.run(
         |report, sink| {
@@ -54,11 +57,11 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
             if let Some(report) = report {
                 page.say(report.to_string());
             }
-            printer.offer(page);
+            shown.offer(page);
         },
         reload(options),
     )?;
-    printer.finish(reports)?;
+    shown.finish(reports)?;
     sum_up(&summary, &name, &mut std::io::stdout().lock())
 }
 
@@ -70,7 +73,7 @@ fn listen(options: &Socks5) -> Result<(), Failure> {
     let users = proxy.users.clone();
     let listening = Listening::new(&options.listen, options.most, proxy, policy, upstream)
         .map_err(|error| cannot_listen(&error))?;
-    let (plan, _screen) = shown::plan(options, "listen", Vec::new(), None)?;
+    let (plan, screen) = shown::plan(options, "listen", Vec::new(), None)?;
     let listening = listening.asked_by(plan)?;
     let at = listening.listens_at()?;
     let mut out = std::io::stdout().lock();
@@ -87,18 +90,18 @@ fn listen(options: &Socks5) -> Result<(), Failure> {
     writeln!(out, "  Ctrl-C closes the connections; a second one does so at once")?;
     out.flush()?;
     drop(out);
-    let printer = Printer::start(Style { colour: crate::colour(), whole: true });
+    let shown = Shown::begin(screen);
     let mut page = Page::default();
     let summary = listening.run(
         |report| {
             if let Some(report) = report {
                 page.say(report.to_string());
             }
-            printer.offer(&mut page);
+            shown.offer(&mut page);
         },
         reload(options),
     )?;
-    printer.finish(page)?;
+    shown.finish(page)?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "\nstopped after {:.1} s", summary.lasted.as_secs_f64())?;
     let counters = summary.counters;

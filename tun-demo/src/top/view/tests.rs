@@ -1,0 +1,1 @@
+//! Screens as they are drawn from a fixed snapshot, at three sizes.
