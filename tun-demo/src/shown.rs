@@ -42,7 +42,9 @@ impl Shown {
     pub(crate) fn finish(self, page: Page) -> io::Result<()> {
         match self {
             Self::Lines(printer) => printer.finish(page),
-            Self::Screen(thread) => thread.join().unwrap_or_else(|_| Err(io::Error::other("the screen has failed"))),
+            Self::Screen(thread) => {
+                thread.join().unwrap_or_else(|_| Err(io::Error::other("the screen has failed")))
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use mio::net::UnixStream;
 use std::io::{ErrorKind, Read, Write};
 
 /// Events written to one client at a time; what comes beyond them is lost to him.
-const BATCH: usize = 4_096;
+const BATCH: usize = 8_192;
 
 /// A client.
 #[derive(Debug)]

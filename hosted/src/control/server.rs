@@ -7,6 +7,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use mio::net::{UnixListener, UnixStream};
 use mio::{Events, Interest, Poll, Token, Waker};
+use sockhop::trace::Sink;
 use std::io::{self, ErrorKind};
 use std::os::unix::net;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -61,6 +62,8 @@ pub(super) struct Server {
     shared: Arc<Shared>,
     /// When the next snapshot may be asked for.
     next: Instant,
+    /// When events are handed out next.
+    tick: Instant,
 }
 
 impl Server {
@@ -83,7 +86,9 @@ impl Server {
         });
         let clients = core::array::from_fn(|_| None);
         let next = Instant::now();
-        let mut server = Self { poll, listener, clients, feed, engine, shared: Arc::clone(&shared), next };
+        let shared_with = Arc::clone(&shared);
+        let mut server =
+            Self { poll, listener, clients, feed, engine, shared: shared_with, next, tick: next };
         if let Some(inside) = inside {
             inside.set_nonblocking(true)?;
             server.admit(UnixStream::from_std(inside));
@@ -114,7 +119,8 @@ impl Server {
         let pending =
             !self.shared.asked.load(Ordering::Relaxed) && clients.clone().any(|client| client.asked);
         let pace = pending.then(|| self.next.saturating_duration_since(Instant::now()));
-        let tick = clients.any(Client::follows).then_some(TICK);
+        let follows = clients.any(Client::follows);
+        let tick = follows.then(|| self.tick.saturating_duration_since(Instant::now()));
         [pace, tick].into_iter().flatten().min()
     }
 
@@ -153,7 +159,10 @@ impl Server {
                 client.give(&whole);
             }
         }
-        if let Some(feed) = self.feed.as_ref().filter(|feed| sockhop::trace::Sink::enabled(*feed)) {
+        // Between two ticks a client has the time to take what he was given.
+        let now = Instant::now();
+        if let Some(feed) = self.feed.as_ref().filter(|feed| self.tick <= now && feed.enabled()) {
+            self.tick = now + TICK;
             let batch = feed.take();
             self.clients.iter_mut().flatten().for_each(|client| client.tell(&batch));
         }
@@ -168,7 +177,7 @@ impl Server {
         }
         if let Some(feed) = &self.feed {
             let followed = self.clients.iter().flatten().any(Client::follows);
-            if followed != sockhop::trace::Sink::enabled(feed) {
+            if followed != feed.enabled() {
                 feed.follow(followed);
             }
         }

@@ -55,7 +55,8 @@ impl Followed {
             if self.tapes.len() >= KEPT && !self.tapes.contains_key(&flow) {
                 continue;
             }
-            let tape = self.tapes.entry(flow).or_insert_with(|| Tape { began: event.time(), ..Tape::default() });
+            let tape =
+                self.tapes.entry(flow).or_insert_with(|| Tape { began: event.time(), ..Tape::default() });
             let (fresh, broken) = tape.take(event);
             self.checked += u64::from(fresh);
             if let Some(violation) = broken {
@@ -67,8 +68,12 @@ impl Followed {
 
     /// Takes a sample of each connection, and forgets those that are gone.
     pub(crate) fn look(&mut self, snapshot: &Snapshot) {
-        let there: HashSet<u32> =
-            snapshot.flows.iter().map(|flow| flow.flow).chain(snapshot.waits.iter().map(|wait| wait.flow)).collect();
+        let there: HashSet<u32> = snapshot
+            .flows
+            .iter()
+            .map(|flow| flow.flow)
+            .chain(snapshot.waits.iter().map(|wait| wait.flow))
+            .collect();
         let newest = there.iter().max().copied().unwrap_or(0);
         // One that is newer than the snapshot is not gone.
         self.tapes.retain(|flow, _| *flow > newest || there.contains(flow));

@@ -176,7 +176,9 @@ impl<'a> Screen<'a> {
 
     /// Writes what was followed of the chosen connection to a file, and returns what is said of it.
     fn write(&self) -> String {
-        let Some((flow, tape)) = self.model.chosen.and_then(|flow| Some((flow, self.model.followed.of(flow)?))) else {
+        let Some((flow, tape)) =
+            self.model.chosen.and_then(|flow| Some((flow, self.model.followed.of(flow)?)))
+        else {
             return "nothing was followed that could be written".to_owned();
         };
         let octets: Vec<u8> = tape.events.iter().flat_map(sockhop::trace::Event::encode).collect();

@@ -134,7 +134,7 @@ impl Row<'_> {
         match self {
             Self::Flow(flow) => flow.doing(),
             Self::Wait(_) => "closed by us".to_owned(),
-            Self::Listener(_) => "socks".to_owned(),
+            Self::Listener(at) => format!("socks at {at}"),
         }
     }
 
@@ -212,7 +212,8 @@ impl Model {
         rows.extend(snapshot.listeners.iter().copied().map(Row::Listener));
         if !self.filter.is_empty() {
             let wanted = self.filter.to_lowercase();
-            let text = |row: &Row<'_>| format!("{} {} {} {}", row.local(), row.remote(), row.state(), row.doing());
+            let text =
+                |row: &Row<'_>| format!("{} {} {} {}", row.local(), row.remote(), row.state(), row.doing());
             rows.retain(|row| text(row).to_lowercase().contains(&wanted));
         }
         rows
@@ -239,7 +240,8 @@ impl Model {
 
     fn step(&mut self, by: isize) {
         if self.pane == Pane::Ladder || self.page == Page::Ladder {
-            let most = self.chosen.and_then(|flow| self.followed.of(flow)).map_or(0, |tape| tape.events.len());
+            let most =
+                self.chosen.and_then(|flow| self.followed.of(flow)).map_or(0, |tape| tape.events.len());
             self.back = self.back.saturating_add_signed(-by).min(most.saturating_sub(1));
             return;
         }

@@ -30,6 +30,8 @@ pub(crate) struct Signs {
     pub(crate) to_us: (&'static str, &'static str),
     /// From one state to another.
     pub(crate) then: &'static str,
+    /// Two that talk with each other.
+    pub(crate) both: &'static str,
     pub(crate) up: &'static str,
     pub(crate) down: &'static str,
     pub(crate) chosen: &'static str,
@@ -49,6 +51,7 @@ const DRAWN: Signs = Signs {
     from_us: ("├", "▶"),
     to_us: ("◀", "┤"),
     then: "→",
+    both: "⇄",
     up: "↑",
     down: "↓",
     chosen: "▌",
@@ -76,6 +79,7 @@ const LETTERS: Signs = Signs {
     from_us: ("|", ">"),
     to_us: ("<", "|"),
     then: "->",
+    both: "<->",
     up: "up",
     down: "down",
     chosen: ">",
@@ -162,7 +166,8 @@ mod tests {
     #[test]
     fn the_first_variable_that_is_set_decides_about_signs() {
         let with = |set: &[(&str, &str)]| {
-            let set: Vec<(String, String)> = set.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+            let set: Vec<(String, String)> =
+                set.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
             is_unicode(|name| set.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone()))
         };
         assert!(with(&[("LANG", "de_DE.UTF-8")]) && with(&[("LC_ALL", ""), ("LC_CTYPE", "C.utf8")]));
@@ -172,7 +177,8 @@ mod tests {
     #[test]
     fn without_colours_nothing_is_coloured() {
         let theme = Theme::new(false, true);
-        for style in [theme.ours(), theme.theirs(), theme.good(), theme.bad(), theme.faint(), theme.chosen()] {
+        for style in [theme.ours(), theme.theirs(), theme.good(), theme.bad(), theme.faint(), theme.chosen()]
+        {
             assert_eq!((style.fg, style.bg), (None, None));
         }
         for state in State::ALL {

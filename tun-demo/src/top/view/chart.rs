@@ -29,11 +29,13 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, model: &Model, theme: Theme)
         span(" in flight", theme.faint()),
     ];
     put(buffer, inner, 0, &legend, theme);
-    let Some(tape) = model.chosen.and_then(|flow| model.followed.of(flow)) else { return };
+    let tape = model.chosen.and_then(|flow| model.followed.of(flow));
+    let Some(tape) = tape.filter(|tape| !tape.samples.is_empty()) else { return };
     let skipped = tape.samples.len().saturating_sub(across);
     let shown: Vec<(u64, u64)> = tape.samples.iter().skip(skipped).copied().collect();
     let top = shown.iter().map(|(window, flight)| *window.max(flight)).max().unwrap_or(0).max(1);
-    let plot = Rect { y: inner.y + 1, height: inner.height - 1, x: inner.x + LABEL, width: inner.width - LABEL };
+    let plot =
+        Rect { y: inner.y + 1, height: inner.height - 1, x: inner.x + LABEL, width: inner.width - LABEL };
     let label = |buffer: &mut Buffer, at: u16, value: u64| {
         let text = format!("{:>4}", short(value));
         put(buffer, inner, at, &[span(text, theme.faint())], theme);
@@ -53,7 +55,13 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, model: &Model, theme: Theme)
 }
 
 /// Draws values as a line that ends at the right edge.
-fn curve(buffer: &mut Buffer, plot: Rect, (values, top, across): (&[u64], u64, usize), style: Style, theme: Theme) {
+fn curve(
+    buffer: &mut Buffer,
+    plot: Rect,
+    (values, top, across): (&[u64], u64, usize),
+    style: Style,
+    theme: Theme,
+) {
     let fine = theme.signs.fine;
     let (columns, rows) = if fine { (2, 4) } else { (1, 1) };
     let height = usize::from(plot.height) * rows;

@@ -14,15 +14,15 @@ const BY_WORTH: [Column; 9] = [
     Column::State,
     Column::Number,
     Column::Doing,
+    Column::Window,
     Column::Timer,
     Column::Sent,
-    Column::Window,
     Column::Received,
     Column::Local,
 ];
 
-/// The least room of what is done with a connection.
-const DOING: usize = 14;
+/// The least room of what is done with a connection, and the most for which our own address makes way.
+const DOING: (usize, usize) = (20, 40);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Column {
@@ -138,26 +138,32 @@ fn cell(column: Column, text: &str, width: usize, theme: Theme) -> String {
 fn columns(rows: &[Row<'_>], room: usize) -> Vec<(Column, usize)> {
     let mut left = room;
     let mut chosen: Vec<(Column, usize)> = Vec::new();
+    let widest = |column: Column| rows.iter().map(|row| column.text(*row).chars().count()).max().unwrap_or(0);
+    let wordy = widest(Column::Doing).clamp(DOING.0, DOING.1);
     for column in BY_WORTH {
-        let widest = rows.iter().map(|row| column.text(*row).chars().count()).max().unwrap_or(0);
-        let wanted = match column {
-            Column::Doing => DOING,
-            Column::State => "ESTABLISHED".len().max(widest),
+        let width = match column {
+            Column::Doing => DOING.0,
+            Column::State => widest(column).max("ESTABLISHED".len()),
             // A timer's digits come and go; the columns behind it do not jump for that.
-            Column::Timer => widest.max("keepalive 9.99s".len()),
-            _ => widest.max(column.name().len()),
+            Column::Timer => widest(column).max("keepalive 9.99s".len()),
+            Column::Number
+            | Column::Local
+            | Column::Remote
+            | Column::Received
+            | Column::Sent
+            | Column::Window => widest(column).max(column.name().len()),
         };
-        let width = if chosen.is_empty() { wanted.min(left) } else { wanted };
-        if width + 2 > left + 2 {
+        let width = if chosen.is_empty() { width.min(left) } else { width };
+        // Our own address is the same in most rows, and what is done with them is not.
+        let beside = if column == Column::Local { wordy - DOING.0 } else { 0 };
+        if width + beside > left {
             break;
         }
         left = left.saturating_sub(width + 2);
         chosen.push((column, width));
     }
-    for (column, width) in &mut chosen {
-        if *column == Column::Doing {
-            *width += left;
-        }
+    for (_, width) in chosen.iter_mut().filter(|(column, _)| *column == Column::Doing) {
+        *width += left;
     }
     chosen.sort_by_key(|(column, _)| *column);
     chosen

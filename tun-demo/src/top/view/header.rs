@@ -16,7 +16,8 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, model: &Model, theme: Theme)
         "listen" => format!(" {at}"),
         name => format!(" {name} {at}"),
     };
-    let rates = format!("  {} {}B/s {} {}B/s", signs.up, short(model.rates.0), signs.down, short(model.rates.1));
+    let rates =
+        format!("  {} {}/s  {} {}/s", signs.up, sized(model.rates.0), signs.down, sized(model.rates.1));
     let waiting = snapshot.waits.len();
     let mut parts = vec![
         span(" tun-demo ", theme.badge()),
@@ -26,14 +27,20 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, model: &Model, theme: Theme)
         span(rates, theme.faint()),
     ];
     let law = law(model, theme);
-    let total = format!("  {} {}B {} {}B", signs.up, short(snapshot.octets.0), signs.down, short(snapshot.octets.1));
+    let total = format!(
+        "  in all {} {}  {} {}",
+        signs.up,
+        sized(snapshot.octets.0),
+        signs.down,
+        sized(snapshot.octets.1)
+    );
     let wide = |parts: &[Span<'_>]| parts.iter().map(Span::width).sum::<usize>();
     let room = usize::from(area.width);
     // What matters most stays when there is little room.
     if wide(&parts) + law.width() + total.chars().count() <= room {
         parts.push(span(total, theme.faint()));
     }
-    while wide(&parts) + law.width() > room && parts.len() > 2 {
+    while wide(&parts) + law.width() > room && parts.len() > 1 {
         parts.pop();
     }
     parts.push(law);
@@ -41,6 +48,13 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, model: &Model, theme: Theme)
         parts.push(span("  paused", theme.bad()));
     }
     put(buffer, area, 0, &parts, theme);
+}
+
+/// Writes a number of octets with its unit: `1.50 MB`.
+fn sized(octets: u64) -> String {
+    let text = short(octets);
+    let digits = text.trim_end_matches(char::is_alphabetic);
+    format!("{digits} {}B", &text[digits.len()..])
 }
 
 fn law(model: &Model, theme: Theme) -> Span<'static> {

@@ -7,20 +7,32 @@ use super::{fit, framed, put, span};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Span;
-use sockhop::tcp::State;
+use sockhop::tcp::{Marks, State};
 use sockhop::trace::{AppLine, Event, View};
 
 /// The room of times and of states.
 const TIME: usize = 9;
 const STATE: usize = 13;
-/// The room of an arrow with what it says.
-const ARROW: usize = 54;
+/// The least and the most room of an arrow with what it says.
+const ARROW: (usize, usize) = (46, 64);
+/// The room below which an arrow is a sign alone.
+const NARROW: usize = 42;
+/// The room for what is remarkable about it.
+const NOTE: usize = 20;
 
 pub(super) fn draw(buffer: &mut Buffer, area: Rect, model: &Model, theme: Theme) {
     let chosen = model.chosen_row();
     let title = chosen.map_or_else(
         || "ladder".to_owned(),
-        |row| format!("ladder of #{}  {} {} {}", row.flow().unwrap_or(0), row.local(), "and", row.remote()),
+        |row| {
+            format!(
+                "ladder of #{}  {} {} {}",
+                row.flow().unwrap_or(0),
+                row.local(),
+                theme.signs.both,
+                row.remote()
+            )
+        },
     );
     let lit = model.pane == Pane::Ladder || model.page == Page::Ladder;
     let title = if model.back > 0 { format!("{title}  {} back", model.back) } else { title };
@@ -30,7 +42,9 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, model: &Model, theme: Theme)
     let rungs = rungs.unwrap_or_default();
     if rungs.is_empty() {
         let text = match chosen {
-            _ if !model.snapshot.node.follows => " these connections are the kernel's: their segments are not seen here",
+            _ if !model.snapshot.node.follows => {
+                " these connections are the kernel's: their segments are not seen here"
+            }
             None => " no connection is chosen",
             Some(_) => " nothing has happened since this screen was opened",
         };
@@ -64,9 +78,10 @@ fn rung(tape: &Tape, event: &Event, width: usize, theme: Theme) -> Option<Vec<Sp
     let time = event.time().since(tape.began);
     let time = format!("{:>TIME$.3}", time.as_secs_f64());
     let view = event.view()?;
-    let has_state = width >= TIME + STATE + 40;
+    let has_state = width >= TIME + STATE + ARROW.0 + NOTE + 4;
     let margin = TIME + 1 + if has_state { STATE + 1 } else { 0 };
-    let arrow = ARROW.min(width.saturating_sub(margin + 2));
+    let room = width.saturating_sub(margin);
+    let arrow = room.saturating_sub(NOTE).clamp(ARROW.0, ARROW.1).min(room.saturating_sub(2));
     let mut spans = vec![span(format!("{time} "), theme.faint())];
     let mut state = |of: Option<State>| {
         if has_state {
@@ -81,9 +96,9 @@ fn rung(tape: &Tape, event: &Event, width: usize, theme: Theme) -> Option<Vec<Sp
             let said = tape.ends.say(event)?.to_string();
             let style = if sent { theme.ours() } else { theme.theirs() };
             spans.push(span(draw_arrow(sent, &said, arrow, theme), style));
-            let marks = marks.to_string();
-            if !marks.is_empty() {
-                spans.push(span(format!("  {marks}"), theme.bad()));
+            if marks.0 != 0 {
+                let style = if is_trouble(marks) { theme.bad() } else { theme.faint() };
+                spans.push(span(format!("  {marks}"), style));
             }
         }
         View::State { from, cause, to, .. } => {
@@ -104,6 +119,13 @@ fn rung(tape: &Tape, event: &Event, width: usize, theme: Theme) -> Option<Vec<Sp
     Some(spans)
 }
 
+/// Returns whether marks tell of something that does not happen while all goes well.
+fn is_trouble(marks: Marks) -> bool {
+    [Marks::RETRANSMIT, Marks::PROBE, Marks::ZERO_WINDOW, Marks::OUT_OF_ORDER, Marks::REFUSED]
+        .into_iter()
+        .any(|trouble| marks.contains(trouble))
+}
+
 /// Returns a text between the two ends.
 fn between(
     wall: &'static str,
@@ -122,8 +144,17 @@ fn draw_arrow(sent: bool, said: &str, width: usize, theme: Theme) -> String {
     let signs = theme.signs;
     let (begin, end) = if sent { signs.from_us } else { signs.to_us };
     let wall = signs.wall;
+    if width < NARROW {
+        // There is no room for lines.
+        let sign = if sent { signs.from_us.1 } else { signs.to_us.0 };
+        return format!("{sign} {said}");
+    }
     let text = format!(" {} ", fit(said, width.saturating_sub(7), theme));
     let room = width.saturating_sub(text.chars().count() + 3);
     let (left, right) = (signs.line.repeat(room / 2), signs.line.repeat(room.div_ceil(2)));
-    if sent { format!("{begin}{left}{text}{right}{end}{wall}") } else { format!("{wall}{begin}{left}{text}{right}{end}") }
+    if sent {
+        format!("{begin}{left}{text}{right}{end}{wall}")
+    } else {
+        format!("{wall}{begin}{left}{text}{right}{end}")
+    }
 }

@@ -17,8 +17,12 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Widget};
 
-/// The room of the sliding window, its border included.
-const WINDOW: u16 = 9;
+/// The room of both sliding windows with their border, and of ours alone, which is all that a low screen has.
+const WINDOWS: (u16, u16) = (9, 6);
+/// The height from which a screen is not low.
+const HIGH: u16 = 22;
+/// The least room of the chart.
+const CHART: u16 = 28;
 /// The narrowest screen on which the chart stands beside the window.
 const WIDE: u16 = 76;
 
@@ -51,12 +55,13 @@ pub(crate) fn draw(frame: &mut Frame<'_>, model: &Model, theme: Theme) {
 fn whole(buffer: &mut Buffer, area: Rect, model: &Model, theme: Theme) {
     let rows = u16::try_from(model.rows().len()).unwrap_or(u16::MAX);
     // The table takes what it needs up to a third; what is too low for the rest is the table's alone.
-    let has_windows = area.height >= 4 + WINDOW;
-    let has_ladder = area.height >= 4 + WINDOW + 5;
+    let windows = if area.height < HIGH { WINDOWS.1 } else { WINDOWS.0 };
+    let has_windows = area.height >= 4 + windows;
+    let has_ladder = area.height >= 4 + windows + 5;
     let most = if has_ladder {
         (area.height / 3).max(4)
     } else if has_windows {
-        area.height - WINDOW
+        area.height - windows
     } else {
         area.height
     };
@@ -65,16 +70,16 @@ fn whole(buffer: &mut Buffer, area: Rect, model: &Model, theme: Theme) {
     if !has_windows {
         return;
     }
-    let middle = Rect { y: area.y + table, height: WINDOW, ..area };
+    let middle = Rect { y: area.y + table, height: windows, ..area };
     if area.width >= WIDE {
-        let left = area.width * 3 / 5;
+        let left = (area.width * 3 / 5).max(area.width - CHART);
         window::draw(buffer, Rect { width: left, ..middle }, model, theme);
         chart::draw(buffer, Rect { x: area.x + left, width: area.width - left, ..middle }, model, theme);
     } else {
         window::draw(buffer, middle, model, theme);
     }
     if has_ladder {
-        let y = middle.y + WINDOW;
+        let y = middle.y + windows;
         ladder::draw(buffer, Rect { y, height: area.bottom() - y, ..area }, model, theme);
     }
 }
@@ -134,7 +139,7 @@ fn span<'a>(text: impl Into<String>, style: Style) -> Span<'a> {
     Span::styled(text.into(), style)
 }
 
-/// Writes a number of octets in four digits at most: `812`, `41.2k`, `1.50M`.
+/// Writes a number of octets in three digits at most: `812`, `41.2k`, `1.50M`.
 fn short(octets: u64) -> String {
     let (mut value, mut unit) = (octets as f64, 0);
     while value >= 999.5 && unit < 4 {

@@ -17,7 +17,8 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, model: &Model, theme: Theme)
     let path = path(model, row);
     let lines: Vec<&str> = DIAGRAM.lines().collect();
     let wide = lines.iter().map(|line| line.chars().count()).max().unwrap_or(0);
-    let title = row.and_then(Row::flow).map_or_else(|| "states".to_owned(), |flow| format!("states of #{flow}"));
+    let title =
+        row.and_then(Row::flow).map_or_else(|| "states".to_owned(), |flow| format!("states of #{flow}"));
     let size = |length: usize| u16::try_from(length).unwrap_or(u16::MAX);
     let fits = usize::from(area.height) >= lines.len() + 4 && usize::from(area.width) >= wide + 4;
     let drawn = if fits && theme.signs.fine { lines.len() } else { 0 };
@@ -32,7 +33,13 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, model: &Model, theme: Theme)
     if drawn == 0 {
         for (at, state) in path.iter().enumerate() {
             let then = if at == 0 { "" } else { theme.signs.then };
-            put(buffer, inner, size(at), &[span(format!("{then:3}"), theme.faint()), span(state.name(), theme.state(*state))], theme);
+            put(
+                buffer,
+                inner,
+                size(at),
+                &[span(format!("{then:3}"), theme.faint()), span(state.name(), theme.state(*state))],
+                theme,
+            );
         }
     } else {
         let way = way.join(&format!(" {} ", theme.signs.then));
@@ -70,7 +77,10 @@ fn lit(line: &str, path: &[State], theme: Theme) -> Vec<Span<'static>> {
 
 /// Returns the first state that a line names, and where.
 fn first_state(line: &str) -> Option<(usize, State)> {
-    State::ALL.into_iter().filter_map(|state| Some((line.find(state.name())?, state))).min_by_key(|(at, _)| *at)
+    State::ALL
+        .into_iter()
+        .filter_map(|state| Some((line.find(state.name())?, state)))
+        .min_by_key(|(at, _)| *at)
 }
 
 #[cfg(test)]

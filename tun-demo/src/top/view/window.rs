@@ -2,7 +2,7 @@
 
 use super::super::model::{Model, Row};
 use super::super::theme::Theme;
-use super::{framed, put, span};
+use super::{framed, put, short, span};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Span;
@@ -21,8 +21,11 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, model: &Model, theme: Theme)
     match chosen {
         Some(Row::Flow(flow)) => bars(buffer, inner, flow, theme),
         Some(Row::Wait(_)) => {
-            let text = " in TIME-WAIT there is no window any more: only a FIN that comes again is answered";
-            put(buffer, inner, 1, &[span(text, theme.faint())], theme);
+            for (at, text) in
+                (1..).zip([" there is no window in TIME-WAIT;", " only a FIN is answered again"])
+            {
+                put(buffer, inner, at, &[span(text, theme.faint())], theme);
+            }
         }
         Some(Row::Listener(_)) | None => {
             put(buffer, inner, 1, &[span(" no connection is chosen", theme.faint())], theme);
@@ -37,11 +40,14 @@ fn bars(buffer: &mut Buffer, inner: Rect, flow: &Flow, theme: Theme) {
     put(buffer, beside, 0, &brace(send, width, theme), theme);
     put(buffer, inner, 1, &[span(" we send", theme.strong())], theme);
     put(buffer, beside, 1, &sending(send, width, theme), theme);
-    put(buffer, beside, 2, &legend(send, theme), theme);
+    put(buffer, beside, 2, &legend(send, width, theme), theme);
     put(buffer, beside, 3, &[span(numbers(flow), theme.faint())], theme);
     let free = u64::from(receive.window.unwrap_or(0));
     let unread = cells(receive.unread, (receive.unread + free).max(1), width);
     let signs = theme.signs;
+    if inner.height < 7 {
+        return;
+    }
     put(buffer, inner, 5, &[span(" we hold", theme.strong())], theme);
     let bar = [
         span(signs.flight.repeat(usize::from(unread)), theme.theirs()),
@@ -74,11 +80,14 @@ fn whole(send: &Sending) -> u64 {
 
 /// Returns the bar: in flight, what may follow, the window beyond it, and what waits for a larger window.
 fn sending(send: &Sending, width: u16, theme: Theme) -> Vec<Span<'static>> {
-    let (signs, whole) = (theme.signs, whole(send));
-    let flight = cells(send.in_flight, whole, width);
-    let usable = cells(send.usable(), whole, width).min(width - flight);
-    let beyond = cells(send.waiting() - send.usable(), whole, width).min(width - flight - usable);
-    let open = width - flight - usable - beyond;
+    let signs = theme.signs;
+    // Edges rather than lengths are rounded, so that what ends at the window's edge ends under its brace.
+    let edge = |upto: u64| cells(upto, whole(send), width);
+    let flight = edge(send.in_flight);
+    let usable = edge(send.in_flight + send.usable()).max(flight) - flight;
+    let granted = edge(send.window.unwrap_or(0).into());
+    let open = if send.waiting() > send.usable() { 0 } else { granted.saturating_sub(flight + usable) };
+    let beyond = if send.waiting() > send.usable() { width - flight - usable } else { 0 };
     vec![
         span(signs.flight.repeat(flight.into()), theme.ours()),
         span(signs.usable.repeat(usable.into()), theme.good()),
@@ -94,27 +103,52 @@ fn brace(send: &Sending, width: u16, theme: Theme) -> Vec<Span<'static>> {
     let granted = usize::from(cells(window.into(), whole(send), width));
     if window == 0 {
         let closed = send.closed_us.map_or(0, |closed| closed / 100_000);
-        let text = format!("{} window closed for {}.{} s", signs.border.top_left, closed / 10, closed % 10);
+        let text = format!("{} window closed for {}.{} s", signs.wall, closed / 10, closed % 10);
         return vec![span(text, theme.bad())];
     }
-    let text = format!(" {window} B granted ");
     let room = granted.saturating_sub(2);
-    if text.chars().count() > room {
-        let text = format!("{}{text}", signs.line.repeat(granted.saturating_sub(1)) + signs.border.top_right);
+    let fits = |text: &String| text.chars().count() <= room;
+    let texts = [format!(" {window} B granted "), format!(" {} ", short(window.into()))];
+    let Some(text) = texts.into_iter().find(fits) else {
+        let line = signs.line.repeat(granted.saturating_sub(1));
+        let text = format!("{line}{} {} B granted", signs.border.top_right, short(window.into()));
         return vec![span(text, theme.good())];
-    }
+    };
     let (left, right) = ((room - text.chars().count()) / 2, (room - text.chars().count()).div_ceil(2));
     let (begin, end) = (signs.border.top_left, signs.border.top_right);
-    vec![span(format!("{begin}{}{text}{}{end}", signs.line.repeat(left), signs.line.repeat(right)), theme.good())]
+    vec![span(
+        format!("{begin}{}{text}{}{end}", signs.line.repeat(left), signs.line.repeat(right)),
+        theme.good(),
+    )]
 }
 
-fn legend(send: &Sending, theme: Theme) -> Vec<Span<'static>> {
+fn legend(send: &Sending, width: u16, theme: Theme) -> Vec<Span<'static>> {
     let signs = theme.signs;
+    let parts = [send.in_flight, send.usable(), send.waiting() - send.usable()];
     let told = |sign: &'static str, style, text: String| [span(sign, style), span(text, theme.faint())];
+    if width < 36 {
+        let [flight, usable, beyond] = parts.map(short);
+        return [
+            told(signs.flight, theme.ours(), format!(" {flight} ")),
+            told(signs.usable, theme.good(), format!(" {usable} ")),
+            told(signs.beyond, theme.faint(), format!(" {beyond}")),
+        ]
+        .concat();
+    }
+    if width < 48 {
+        let [flight, usable, beyond] = parts.map(short);
+        return [
+            told(signs.flight, theme.ours(), format!(" flight {flight} ")),
+            told(signs.usable, theme.good(), format!(" may {usable} ")),
+            told(signs.beyond, theme.faint(), format!(" queued {beyond}")),
+        ]
+        .concat();
+    }
+    let [flight, usable, beyond] = parts;
     [
-        told(signs.flight, theme.ours(), format!(" in flight {}  ", send.in_flight)),
-        told(signs.usable, theme.good(), format!(" may send {}  ", send.usable())),
-        told(signs.beyond, theme.faint(), format!(" queued {}", send.waiting() - send.usable())),
+        told(signs.flight, theme.ours(), format!(" in flight {flight}  ")),
+        told(signs.usable, theme.good(), format!(" may send {usable}  ")),
+        told(signs.beyond, theme.faint(), format!(" queued {beyond}")),
     ]
     .concat()
 }
@@ -129,7 +163,7 @@ fn numbers(flow: &Flow) -> String {
         parts.push(timer.to_string());
     }
     if send.again > 0 {
-        parts.push(format!("sent again {}", send.again));
+        parts.push(format!("again {}", send.again));
     }
     if flow.guarded > 0 {
         parts.push(format!("guarded {}", flow.guarded));
