@@ -20,7 +20,7 @@ use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event as TerminalEvent, KeyEventKind};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use sockhop_hosted::control::{Answer, Inquirer, Request};
-use sockhop_hosted::os::{Asked, Signals};
+use sockhop_hosted::os::Signals;
 use std::io::{self, ErrorKind, IsTerminal};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -30,6 +30,8 @@ use theme::Theme;
 
 /// How often the process is looked at.
 const TICK: Duration = Duration::from_millis(200);
+/// Keys that are heard before everything else has its turn.
+const KEYS: usize = 64;
 
 /// Watches a process until somebody quits.
 pub(crate) fn run(options: &Top) -> Result<(), Failure> {
@@ -102,15 +104,22 @@ impl<'a> Screen<'a> {
                 let (model, theme) = (&self.model, self.theme);
                 self.terminal.draw(|frame| view::draw(frame, model, theme))?;
             }
-            self.wait(next.saturating_duration_since(Instant::now()))?;
+            // A terminal that is gone has no keys, and reading them would never end.
+            if !self.wait(next.saturating_duration_since(Instant::now()))? {
+                return Ok(());
+            }
             changed = false;
-            while event::poll(Duration::ZERO)? {
+            for _ in 0..KEYS {
+                if !event::poll(Duration::ZERO)? {
+                    break;
+                }
                 changed = true;
                 if self.react(&event::read()?)? {
                     return Ok(());
                 }
             }
-            if self.signals.is_some_and(|signals| signals.take().is_some_and(|asked| asked == Asked::Stop)) {
+            // SIGHUP too: there are no settings to be read again.
+            if self.signals.is_some_and(|signals| signals.take().is_some()) {
                 return Ok(());
             }
             loop {
@@ -134,8 +143,8 @@ impl<'a> Screen<'a> {
         }
     }
 
-    /// Waits for a key, an answer or a signal, but no longer than this.
-    fn wait(&self, longest: Duration) -> io::Result<()> {
+    /// Waits for a key, an answer or a signal, but no longer than this; returns whether the terminal is still there.
+    fn wait(&self, longest: Duration) -> io::Result<bool> {
         let stdin = io::stdin();
         let others = [Some(self.inquirer.as_fd()), self.signals.map(AsFd::as_fd)];
         let mut fds: Vec<PollFd<'_>> = [Some(stdin.as_fd())]
@@ -146,8 +155,9 @@ impl<'a> Screen<'a> {
             .collect();
         let limit = Timespec { tv_sec: 0, tv_nsec: i64::from(longest.subsec_nanos()) };
         match poll(&mut fds, Some(&limit)) {
+            Ok(_) => Ok(!fds[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)),
             // A change of the terminal's size interrupts.
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(rustix::io::Errno::INTR) => Ok(true),
             Err(error) => Err(error.into()),
         }
     }
