@@ -296,14 +296,18 @@ fn a_screen_gives_the_terminal_back_whichever_way_it_ends() {
     let fifo = place.folder.with_extension("keys");
     place.namespace.shell(&format!("mkfifo '{}'", fifo.display()));
     // Nobody presses a key, and nobody hangs up.
-    let line = format!("script -qec \"{size} {top}\" /dev/null");
+    let drawn = place.folder.with_extension("drawn");
+    let line = format!("script -qfec \"{size} {top}\" '{}'", drawn.display());
     let screen = place.client(&format!("exec 3<>'{}'; exec {line} <&3", fifo.display()));
-    screen.until("sliding window");
+    let seen = format!("until grep -q 'sliding window' '{}'; do :; done", drawn.display());
+    place.namespace.shell(&format!("timeout 30 sh -c \"{seen}\""));
     if let Some(proxy) = place.proxy.take() {
         proxy.interrupt();
     }
     screen.until("the proxy has ended");
-    let _ = std::fs::remove_file(fifo);
+    for file in [fifo, drawn] {
+        let _ = std::fs::remove_file(file);
+    }
     let piped = place.namespace.shell(&format!("{} 2>&1; echo code $?", place.ask("top")));
     assert!(piped.contains("needs a terminal") && piped.ends_with("code 2"), "{piped}");
 }

@@ -3,12 +3,12 @@
 use super::server::{Server, Shared};
 use super::{Feed, Place};
 use crate::survey::{Node, Snapshot};
+use core::sync::atomic::Ordering;
 use core::time::Duration;
 use mio::Waker;
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
 /// What a desk is told once.
