@@ -69,6 +69,15 @@ pub(crate) fn plan(
     Ok((Plan { place: place(options, name)?, inside, feed, node }, screen))
 }
 
+/// Says how it can be looked at while it runs.
+pub(crate) fn say(options: &Socks5, out: &mut impl Write) -> io::Result<()> {
+    match &options.control {
+        Some(Control::None) => Ok(()),
+        Some(Control::At(path)) => writeln!(out, "  watch it:  tun-demo top --control {}", path.display()),
+        None => writeln!(out, "  watch it:  tun-demo top, or tun-demo netstat"),
+    }
+}
+
 /// Returns where it is asked; a socket that nobody asked for and that cannot be had is not worth a failure.
 fn place(options: &Socks5, name: &str) -> Result<Option<Place>, Failure> {
     match &options.control {

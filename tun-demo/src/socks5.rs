@@ -233,10 +233,10 @@ fn say_ways(
         }
         None => String::new(),
     };
-    match at {
-        Some(at) => writeln!(out, "  try it:  curl {login}--socks5-hostname {at} https://example.org/"),
-        None => Ok(()),
+    if let Some(at) = at {
+        writeln!(out, "  try it:  curl {login}--socks5-hostname {at} https://example.org/")?;
     }
+    shown::say(options, out)
 }
 
 /// Returns the stack's addresses.

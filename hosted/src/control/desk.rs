@@ -30,7 +30,8 @@ pub struct Desk {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
     node: Node,
-    place: Option<Place>,
+    /// Removes its file when it is dropped.
+    _place: Option<Place>,
 }
 
 impl Desk {
@@ -45,7 +46,7 @@ impl Desk {
         let listener = place.as_ref().map(Place::listener).transpose()?;
         let (server, shared) = Server::new(listener, inside, feed, waker)?;
         let thread = std::thread::Builder::new().name("control".to_owned()).spawn(move || server.run())?;
-        Ok(Self { shared, thread: Some(thread), node, place })
+        Ok(Self { shared, thread: Some(thread), node, _place: place })
     }
 
     /// Returns whether somebody has asked for a snapshot.
@@ -56,11 +57,6 @@ impl Desk {
     /// Returns what is said of this process.
     pub const fn node(&self) -> &Node {
         &self.node
-    }
-
-    /// Returns where it can be asked.
-    pub fn at(&self) -> Option<&std::path::Path> {
-        self.place.as_ref().map(Place::path)
     }
 
     /// Gives the snapshot that was asked for, which took so long to make.

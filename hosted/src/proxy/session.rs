@@ -44,7 +44,7 @@ impl Next {
 }
 
 #[derive(Debug)]
-enum Stage<T> {
+pub(super) enum Stage<T> {
     Talking,
     Judging,
     Dialing,
@@ -91,20 +91,20 @@ pub(super) struct Session<T> {
     /// Why its request will be refused, if its source has enough.
     over: Option<String>,
     machine: AnyServer,
-    stage: Stage<T>,
+    pub(super) stage: Stage<T>,
     /// The counterpart, once dialed, until the reply is sent.
     dialed: Option<T>,
     /// The peer of a BIND, until the client is told of it.
     accepted: Option<Result<Dialed<T>, Failure>>,
-    relay: Relay,
-    began: Instant,
+    pub(super) relay: Relay,
+    pub(super) began: Instant,
     /// What is being waited for, and since when.
     clock: Option<(Reason, Instant)>,
     user: String,
-    target: String,
+    pub(super) target: String,
     detail: String,
     /// The egress has granted the request.
-    granted: bool,
+    pub(super) granted: bool,
     end: Option<End>,
 }
 
@@ -163,41 +163,11 @@ impl<T: Stream> Session<T> {
         &self.user
     }
 
-    /// Returns what was asked for, escaped; nothing before it was.
-    pub(super) fn asked_for(&self) -> &str {
-        &self.target
-    }
-
-    /// Returns when it began.
-    pub(super) const fn began(&self) -> Instant {
-        self.began
-    }
-
     /// Returns the octets carried from the client to the target and back.
     pub(super) fn octets(&self) -> (u64, u64) {
         match &self.stage {
             Stage::Associated(association) => association.octets,
             Stage::Talking | Stage::Judging | Stage::Dialing | Stage::Relaying(_) => self.relay.carried(),
-        }
-    }
-
-    /// Returns what it does, in words.
-    pub(super) fn doing(&self) -> String {
-        let target = &self.target;
-        match &self.stage {
-            Stage::Talking if target.is_empty() => "negotiating".to_owned(),
-            Stage::Talking if self.granted => format!("awaiting {target}"),
-            Stage::Talking => format!("refusing {target}"),
-            Stage::Judging => "judging a password".to_owned(),
-            Stage::Dialing => format!("dialing {target}"),
-            Stage::Associated(_) => format!("relay {target}"),
-            Stage::Relaying(_) => match self.relay.state() {
-                State::Both => format!("relay {target}"),
-                State::UpOnly => format!("relay {target}, which has ended"),
-                State::DownOnly => format!("relay {target}, whose client has ended"),
-                State::Breaking | State::Broken => format!("relay {target}, broken"),
-                State::Done => format!("relay {target}, done"),
-            },
         }
     }
 

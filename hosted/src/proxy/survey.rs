@@ -1,10 +1,10 @@
 //! What the proxy shows of its sessions to those who watch.
 
 use super::Proxy;
-use super::session::Session;
+use super::session::{Session, Stage};
 use crate::egress::Egress;
-use crate::survey::Snapshot;
-use sockhop::relay::Stream;
+use crate::survey::{self, Snapshot};
+use sockhop::relay::{State, Stream};
 use sockhop::time::Instant;
 use std::collections::HashMap;
 
@@ -26,13 +26,33 @@ impl<E: Egress> Proxy<E> {
 }
 
 impl<T: Stream> Session<T> {
-    fn survey(&self, now: Instant) -> crate::survey::Session {
-        crate::survey::Session {
+    fn survey(&self, now: Instant) -> survey::Session {
+        survey::Session {
             doing: self.doing(),
             user: self.user().to_owned(),
-            target: self.asked_for().to_owned(),
+            target: self.target.clone(),
             octets: self.octets(),
-            age_us: u64::try_from(now.since(self.began()).as_micros()).unwrap_or(u64::MAX),
+            age_us: u64::try_from(now.since(self.began).as_micros()).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// Returns what it does, in words.
+    fn doing(&self) -> String {
+        let target = &self.target;
+        match &self.stage {
+            Stage::Talking if target.is_empty() => "negotiating".to_owned(),
+            Stage::Talking if self.granted => format!("awaiting {target}"),
+            Stage::Talking => format!("refusing {target}"),
+            Stage::Judging => "judging a password".to_owned(),
+            Stage::Dialing => format!("dialing {target}"),
+            Stage::Associated(_) => format!("relay {target}"),
+            Stage::Relaying(_) => match self.relay.state() {
+                State::Both => format!("relay {target}"),
+                State::UpOnly => format!("relay {target}, which has ended"),
+                State::DownOnly => format!("relay {target}, whose client has ended"),
+                State::Breaking | State::Broken => format!("relay {target}, broken"),
+                State::Done => format!("relay {target}, done"),
+            },
         }
     }
 }
