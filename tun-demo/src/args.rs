@@ -94,11 +94,11 @@ pub(crate) enum Command {
 #[derive(Args, Debug)]
 #[command(args_override_self = true)]
 pub(crate) struct Socks5 {
-    /// A TOML file of flags by their long names, read again on SIGHUP; the command line decides where both do
+    /// A TOML file of flags by their long names, read again on SIGHUP; this line decides first
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
-    /// Serve at an address of this host, without a TUN and without root; can be given several times
+    /// Serve at an address of this host, without a TUN or root; can be given several times
     #[arg(long, value_name = "ADDR:PORT", conflicts_with_all = ["tun", "addr", "addr6", "port", "mtu", "ladder"])]
     pub(crate) listen: Vec<SocketAddr>,
 
@@ -110,7 +110,7 @@ pub(crate) struct Socks5 {
     #[arg(long, hide_short_help = true, value_name = "NAME")]
     pub(crate) tun: Option<String>,
 
-    /// The stack's IPv4 address; the host takes the other one of the subnet
+    /// The stack's IPv4 address; the host takes the other of its subnet
     #[arg(long, value_name = "CIDR", default_value = "198.18.0.2/30", value_parser = cidr4)]
     pub(crate) addr: (Ipv4Addr, u8),
 
