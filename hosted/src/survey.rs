@@ -251,13 +251,14 @@ pub struct Session {
 }
 
 impl Flow {
-    /// Returns what is done with the connection, in words.
+    /// Returns what is done with the connection, in words that do nothing to a terminal.
     pub fn doing(&self) -> String {
-        match &self.session {
+        let text = match &self.session {
             Some(session) if session.user.is_empty() => session.doing.clone(),
             Some(session) => format!("{} for {}", session.doing, session.user),
             None => self.rest().to_owned(),
-        }
+        };
+        harmless(&text)
     }
 
     /// Returns what goes on at a connection that nobody serves.
@@ -275,6 +276,11 @@ impl Flow {
             State::Established | State::CloseWait | State::Closed | State::Listen => "-",
         }
     }
+}
+
+/// Returns a text without control characters: whoever is asked need not be who he says he is.
+pub(crate) fn harmless(text: &str) -> String {
+    text.replace(char::is_control, "?")
 }
 
 /// A state by its name in the RFC.
@@ -311,6 +317,11 @@ mod tests {
         assert!(send(1, 0, 0).is_blocked());
         // A window may be taken back; nothing is negative then.
         assert_eq!(send(10, 8, 4).usable(), 0);
+    }
+
+    #[test]
+    fn what_another_process_says_does_nothing_to_a_terminal() {
+        assert_eq!(harmless("relay \u{1b}[2J\u{9b}x\nb"), "relay ?[2J?x?b");
     }
 
     #[test]

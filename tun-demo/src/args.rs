@@ -94,7 +94,7 @@ pub(crate) enum Command {
 #[derive(Args, Debug)]
 #[command(args_override_self = true)]
 pub(crate) struct Socks5 {
-    /// A TOML file of flags by their long names, read again on SIGHUP; this line decides first
+    /// A TOML file of flags by their long names, read again on SIGHUP; the command line wins
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 

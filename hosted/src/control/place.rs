@@ -1,5 +1,6 @@
 //! Where control sockets are: one for each process, in a folder of the system's or of a user's.
 
+use crate::survey::harmless;
 use core::fmt;
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -52,12 +53,18 @@ impl Place {
             let text = format!("{}: another process answers there, or it is no socket", path.display());
             return Err(io::Error::new(ErrorKind::AddrInUse, text));
         }
-        let listener = listen(&path).map_err(|error| named(&path, &error))?;
-        let place = Self { path, listener };
+        // It gets its name once it answers: one that does not would be swept away by whoever starts at the same time.
+        let mut early = path.clone().into_os_string();
+        early.push(format!(".{}", std::process::id()));
+        let mut place = Self {
+            listener: listen(Path::new(&early)).map_err(|error| named(&path, &error))?,
+            path: early.into(),
+        };
         if let Some(user) = caller() {
-            std::os::unix::fs::chown(&place.path, Some(user), None)
-                .map_err(|error| named(&place.path, &error))?;
+            std::os::unix::fs::chown(&place.path, Some(user), None).map_err(|error| named(&path, &error))?;
         }
+        fs::rename(&place.path, &path).map_err(|error| named(&path, &error))?;
+        place.path = path;
         Ok(place)
     }
 
@@ -154,7 +161,7 @@ pub struct Found {
 impl Found {
     /// Returns the name by which it is chosen: `tun0-4711`.
     pub fn name(&self) -> String {
-        self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+        harmless(&self.path.file_stem().unwrap_or_default().to_string_lossy())
     }
 }
 
