@@ -1,6 +1,7 @@
 //! Runs sockhop's machines on a smoltcp stack behind a Linux TUN device.
 
 pub mod arrivals;
+pub mod control;
 pub mod egress;
 pub mod engine;
 pub mod forwarding;
@@ -17,6 +18,7 @@ pub mod runtime;
 pub mod serve;
 pub mod sim;
 pub mod states;
+pub mod survey;
 pub mod transfer;
 pub mod tun;
 pub mod users;

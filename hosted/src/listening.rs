@@ -3,12 +3,14 @@
 //! A round waits for a socket, the resolver, a signal or the earliest deadline; serves what has become ready; then lets
 //! the proxy take what its egress has, and its deadlines.
 
+use crate::control::{Desk, Plan};
 use crate::egress::{self, Egress, Policy, Socket, Way};
 use crate::engine::{Counters, Event, Load};
 use crate::front::HostFront;
 use crate::os::{Asked, Signals};
 use crate::proxy::{self, Proxy, Report};
 use crate::runtime::{Reloaded, Summary};
+use crate::survey::Snapshot;
 use crate::users::Judge;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -32,6 +34,8 @@ pub struct Listening {
     front: HostFront,
     proxy: Proxy<Box<dyn Egress<Stream = Socket>>>,
     signals: Signals,
+    waker: Arc<Waker>,
+    desk: Option<Desk>,
     began: std::time::Instant,
     octets: (u64, u64),
 }
@@ -57,8 +61,18 @@ impl Listening {
         policy.listening = front.listens_at()?;
         let waker = Arc::new(Waker::new(registry, WAKER)?);
         let egress = egress::through(registry.try_clone()?, SOCKETS, policy, Arc::clone(&waker), way);
-        let proxy = Proxy::new(config, egress).judged_by(Judge::new(waker)?);
-        Ok(Self { poll, front, proxy, signals, began: std::time::Instant::now(), octets: (0, 0) })
+        let proxy = Proxy::new(config, egress).judged_by(Judge::new(Arc::clone(&waker))?);
+        let began = std::time::Instant::now();
+        Ok(Self { poll, front, proxy, signals, waker, desk: None, began, octets: (0, 0) })
+    }
+
+    /// Has it asked what it does, as the plan says.
+    ///
+    /// # Errors
+    /// The host's, when it has no descriptors or threads left.
+    pub fn asked_by(mut self, plan: Plan) -> io::Result<Self> {
+        self.desk = Some(Desk::open(plan, Arc::clone(&self.waker))?);
+        Ok(self)
     }
 
     /// Returns where it listens, with the ports the host has chosen.
@@ -107,6 +121,7 @@ impl Listening {
                 tell(Some(&report));
             }
             tell(None);
+            self.show();
             let asked = self.signals.take();
             let reloads = asked == Some(Asked::Reload);
             if reloads && let Some(reload) = &mut reload {
@@ -137,6 +152,16 @@ impl Listening {
             limited: self.proxy.limited(),
             dropped: 0,
         })
+    }
+
+    /// Shows everything as it stands, if somebody has asked.
+    fn show(&self) {
+        let Some(desk) = self.desk.as_ref().filter(|desk| desk.is_asked()) else { return };
+        let (began, now) = (std::time::Instant::now(), self.now());
+        let mut snapshot = Snapshot { node: desk.node().clone(), octets: self.octets, ..Snapshot::default() };
+        self.front.survey(now, &mut snapshot);
+        self.proxy.survey(now, &mut snapshot);
+        desk.answer(snapshot, began.elapsed());
     }
 
     fn turn(&mut self, now: Instant) {

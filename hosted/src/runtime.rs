@@ -9,10 +9,12 @@
 //! 4. lets the proxy take what its egress has, and its deadlines;
 //! 5. flushes the engine onto the TUN.
 
+use crate::control::{Desk, Plan};
 use crate::egress::{self, Egress, Policy, Rule, Socket, Way};
 use crate::engine::{self, Counters, Engine, Event, Load};
 use crate::os::{Asked, Signals};
 use crate::proxy::{self, Proxy, Report};
+use crate::survey::Snapshot;
 use crate::tun::Tun;
 use crate::users::Judge;
 use core::net::SocketAddr;
@@ -70,6 +72,8 @@ pub struct Runtime<S: Sink> {
     engine: Engine<S>,
     proxy: Proxy<Box<dyn Egress<Stream = Socket>>>,
     signals: Signals,
+    waker: Arc<Waker>,
+    desk: Option<Desk>,
     began: std::time::Instant,
     octets: (u64, u64),
 }
@@ -97,9 +101,18 @@ impl<S: Sink> Runtime<S> {
         for listener in listeners {
             engine.listen(*listener, SOCKS);
         }
-        let proxy = Proxy::new(config, egress).judged_by(Judge::new(waker)?);
+        let proxy = Proxy::new(config, egress).judged_by(Judge::new(Arc::clone(&waker))?);
         let began = std::time::Instant::now();
-        Ok(Self { poll, tun, engine, proxy, signals, began, octets: (0, 0) })
+        Ok(Self { poll, tun, engine, proxy, signals, waker, desk: None, began, octets: (0, 0) })
+    }
+
+    /// Has it asked what it does, as the plan says.
+    ///
+    /// # Errors
+    /// The host's, when it has no descriptors or threads left.
+    pub fn asked_by(mut self, plan: Plan) -> io::Result<Self> {
+        self.desk = Some(Desk::open(plan, Arc::clone(&self.waker))?);
+        Ok(self)
     }
 
     /// Serves until a signal comes, then lets connections close, and returns what it came to, and the sink.
@@ -145,6 +158,7 @@ impl<S: Sink> Runtime<S> {
                 tell(Some(&report), self.engine.recorder().sink_mut());
             }
             tell(None, self.engine.recorder().sink_mut());
+            self.show();
             let asked = self.signals.take();
             let reloads = asked == Some(Asked::Reload);
             if reloads && let Some(reload) = &mut reload {
@@ -188,6 +202,17 @@ impl<S: Sink> Runtime<S> {
             }
         }
         Ok(true)
+    }
+
+    /// Shows everything as it stands, if somebody has asked.
+    fn show(&mut self) {
+        let Some(desk) = self.desk.as_ref().filter(|desk| desk.is_asked()) else { return };
+        let (began, now) = (std::time::Instant::now(), self.now());
+        let (node, octets, dropped) = (desk.node().clone(), self.octets, self.tun.dropped());
+        let mut snapshot = Snapshot { node, octets, dropped, ..Snapshot::default() };
+        self.engine.survey(now, &mut snapshot);
+        self.proxy.survey(now, &mut snapshot);
+        desk.answer(snapshot, began.elapsed());
     }
 
     /// Does steps 3 to 5 of a round.

@@ -39,6 +39,20 @@ pub(crate) enum Command {
   sudo tun-demo socks5 --egress socks5://127.0.0.1:9050   and out through another server
   sudo tun-demo socks5 --egress stack --setup --ladder    and out by the stack itself")]
     Socks5(Box<Socks5>),
+    /// Show the connections, listeners and ports of a running proxy, as netstat does
+    #[command(after_help = "Examples:
+  tun-demo netstat                    every connection with its state, queues, timer and window
+  tun-demo netstat | grep 1080
+  tun-demo netstat --watch            again each second
+  tun-demo netstat --json | jq '.flows[] | {remote, state}'
+  tun-demo netstat --process tun1     of one of several proxies")]
+    Netstat(Netstat),
+    /// Watch a running proxy: its connections, their windows and their segments
+    #[command(after_help = "Examples:
+  tun-demo top                        ask the proxy that runs
+  sudo tun-demo socks5 --top          run one and watch it
+  NO_COLOR=1 tun-demo top")]
+    Top(Top),
     /// Play a scenario between two stacks on a simulated link, and draw it
     #[command(after_help = "Examples:
   tun-demo lab --list         the scenarios, as a course in TCP
@@ -184,6 +198,14 @@ pub(crate) struct Socks5 {
     #[arg(long, value_name = "FILE", value_parser = trace_file)]
     pub(crate) trace: Option<PathBuf>,
 
+    /// Watch it on a screen of its own, as `tun-demo top` does
+    #[arg(long, conflicts_with = "ladder")]
+    pub(crate) top: bool,
+
+    /// Where `tun-demo netstat` and `top` may ask it: a path, a folder, or none [default: in /run/sockhop]
+    #[arg(long, hide_short_help = true, value_name = "PATH")]
+    pub(crate) control: Option<Control>,
+
     /// Seconds a client may take for greeting, login and request
     #[arg(long, hide_short_help = true, value_name = "SECONDS", default_value = "15", value_parser = seconds)]
     pub(crate) handshake_timeout: Duration,
@@ -191,6 +213,55 @@ pub(crate) struct Socks5 {
     /// Seconds a target may take to answer
     #[arg(long, hide_short_help = true, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     pub(crate) connect_timeout: Duration,
+}
+
+/// Where a process is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Control {
+    /// Nowhere.
+    None,
+    /// At this path, or in this folder.
+    At(PathBuf),
+}
+
+impl core::str::FromStr for Control {
+    type Err = core::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(if text == "none" { Self::None } else { Self::At(PathBuf::from(text)) })
+    }
+}
+
+/// Which process is asked.
+#[derive(Args, Debug)]
+pub(crate) struct Which {
+    /// The process: the name of its TUN device, or its number [default: the only one]
+    #[arg(long, short, value_name = "NAME")]
+    pub(crate) process: Option<String>,
+
+    /// The socket to ask at, or a folder of sockets
+    #[arg(long, value_name = "PATH")]
+    pub(crate) control: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Netstat {
+    #[command(flatten)]
+    pub(crate) which: Which,
+
+    /// Print a line of JSON, with more than the table has
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Print it again and again, so many seconds apart
+    #[arg(long, short, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "1", value_parser = seconds)]
+    pub(crate) watch: Option<Duration>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Top {
+    #[command(flatten)]
+    pub(crate) which: Which,
 }
 
 /// The rules; the first that fits decides, those that deny before those that allow.

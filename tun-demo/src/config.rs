@@ -99,6 +99,8 @@ mod tests {
             ("egress", "\"socks5://192.0.2.1:9050\""),
             ("setup", "true"),
             ("trace", "\"x.jsonl\""),
+            ("top", "true"),
+            ("control", "\"none\""),
             ("deny", "[\"10.0.0.0/8\", \"any:25\"]"),
             ("allow", "\"loopback\""),
             ("per-source", "7"),

@@ -22,6 +22,8 @@ pub(crate) const UNVERIFIED: u8 = 7;
 pub(crate) const TRUNCATED: u8 = 8;
 /// A file was refused.
 pub(crate) const REFUSED: u8 = 9;
+/// There is no running proxy to ask, or more than one.
+pub(crate) const NOBODY: u8 = 10;
 
 /// The table as the long help shows it.
 pub(crate) const TABLE: &str = "Exit codes:
@@ -34,7 +36,8 @@ pub(crate) const TABLE: &str = "Exit codes:
   6  something is missing: doctor found it, or a flag needs it
   7  a file was transferred, and nothing proves that it is whole (--classic)
   8  a file was truncated: it goes on where it was cut
-  9  a file was refused";
+  9  a file was refused
+  10 no running proxy answers, or several do";
 
 /// Why the program ends, and with which code.
 #[derive(Debug)]

@@ -1,17 +1,22 @@
 //! A SOCKS proxy on a userspace TCP stack that lets you watch TCP work.
 
 mod args;
+mod asking;
 mod config;
 mod doctor;
 mod exit;
 mod explain;
 mod lab;
+mod netstat;
 mod passwd;
 mod printer;
+mod recording;
 mod report;
+mod shown;
 mod sim;
 mod socks5;
 mod states;
+mod top;
 mod trace;
 mod transfer;
 
@@ -55,6 +60,8 @@ fn run(command: &Command) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     match command {
         Command::Socks5(_) | Command::Send(_) | Command::Receive(_) => Ok(()),
+        Command::Netstat(options) => netstat::run(options, &mut out),
+        Command::Top(options) => top::run(options),
         Command::Lab(options) => lab::run(options, &mut out),
         Command::Sim(options) => sim::play(options, &mut out),
         Command::Trace(options) => trace::run(options, &mut out),

@@ -3,17 +3,18 @@
 use crate::args::{Arguments, Command, Net6, Socks5, host_of};
 use crate::config;
 use crate::exit::{ADDRESS, FAILED, Failure, PRIVILEGE, USAGE};
-use crate::printer::{Page, Printer};
+use crate::printer::Page;
+use crate::recording::{self, Watch};
+use crate::shown::{self, Shown};
+use crate::top;
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
-use sockhop::trace::{Event, Header, Sink};
+use sockhop_hosted::control::{Feed, Overheard};
 use sockhop_hosted::egress::{Policy, Way};
 use sockhop_hosted::engine::{self, Engine};
 use sockhop_hosted::forwarding::Plan;
-use sockhop_hosted::ladder::Style;
 use sockhop_hosted::listening::Listening;
 use sockhop_hosted::os;
 use sockhop_hosted::proxy::{self, Deadlines, Limits};
-use sockhop_hosted::report::{Recording, Spool};
 use sockhop_hosted::runtime::{Reloaded, Runtime, Summary};
 use sockhop_hosted::tun::{self, Tun};
 use sockhop_hosted::users::Users;
@@ -24,6 +25,9 @@ const RING: usize = 1 << 19;
 
 /// Serves until Ctrl-C.
 pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
+    if options.top {
+        top::must_be_terminal("tun-demo socks5")?;
+    }
     if !options.listen.is_empty() {
         return listen(options);
     }
@@ -44,10 +48,14 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
     let name = tun.name().to_owned();
     let mut config = engine::Config::new(stack.clone(), options.mtu.into(), [word(0), word(8)]);
     config.limits.ring.1 = RING;
-    let (recording, spool) = record(options)?;
-    let engine = Engine::new(config, Watch { page: options.ladder.then(Page::default), spool });
+    let (recording, spool) = recording::begin(options)?;
+    let feed = Feed::default();
+    let own = Watch { page: options.ladder.then(Page::default), spool };
+    let engine = Engine::new(config, Overheard { own, feed: feed.clone() });
     let listeners: Vec<SocketAddr> = stack.iter().map(|(ip, _)| SocketAddr::new(*ip, options.port)).collect();
-    let own = stack.iter().map(|(ip, _)| *ip).collect();
+    let own: Vec<IpAddr> = stack.iter().map(|(ip, _)| *ip).collect();
+    let forwarding = Plan::new(&name, own.clone());
+    let (plan, screen) = shown::plan(options, &name, own.clone(), Some(feed))?;
     let policy = Policy {
         own,
         tun: hosts.iter().map(|(ip, _)| *ip).collect(),
@@ -55,80 +63,34 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
         rules: options.rules.in_order(),
         ..Policy::default()
     };
-    let runtime = Runtime::new(tun, engine, &listeners, proxy, policy, options.egress.clone())?;
-    let plan = Plan::new(&name, stack.iter().map(|(ip, _)| *ip));
+    let way = options.egress.clone();
+    let runtime = Runtime::new(tun, engine, &listeners, proxy, policy, way)?.asked_by(plan)?;
     // Before the runtime, so that it is undone while the device is still there.
-    let _applied = options.setup.then(|| plan.apply()).transpose()?;
+    let _applied = options.setup.then(|| forwarding.apply()).transpose()?;
     greet(options, &users, &name, &listeners, &mut std::io::stdout().lock())?;
-    let printer = Printer::start(Style { colour: crate::colour(), whole: true, ..Style::default() });
+    let shown = Shown::begin(screen);
     let mut reports = Page::default();
-    let (summary, mut watch) = runtime.run(
+    let (summary, mut sink) = runtime.run(
         |report, sink| {
             // A report stands behind the events of its session.
-            let page = sink.page.as_mut().unwrap_or(&mut reports);
+            let page = sink.own.page.as_mut().unwrap_or(&mut reports);
             if let Some(report) = report {
                 page.say(report.to_string());
             }
-            printer.offer(page);
-            if let Some(spool) = &mut sink.spool {
+            shown.offer(page);
+            if let Some(spool) = &mut sink.own.spool {
                 spool.offer();
             }
         },
         reload(options),
     )?;
-    printer.finish(watch.page.take().unwrap_or(reports))?;
+    shown.finish(sink.own.page.take().unwrap_or(reports))?;
     let mut out = std::io::stdout().lock();
     sum_up(&summary, &name, &mut out)?;
-    match recording.zip(watch.spool) {
-        Some((recording, spool)) => say_recorded(recording, spool, options, &mut out),
+    match recording.zip(sink.own.spool) {
+        Some((recording, spool)) => recording::say(recording, spool, options, &mut out),
         None => Ok(()),
     }
-}
-
-/// Who is told of everything the stack does: a ladder on the screen, a file, both or nobody.
-#[derive(Debug)]
-struct Watch {
-    page: Option<Page>,
-    spool: Option<Spool>,
-}
-
-impl Sink for Watch {
-    fn record(&mut self, event: &Event) {
-        self.page.record(event);
-        self.spool.record(event);
-    }
-
-    fn enabled(&self) -> bool {
-        self.page.is_some() || self.spool.is_some()
-    }
-}
-
-/// Starts to record, if that is asked for.
-fn record(options: &Socks5) -> Result<(Option<Recording>, Option<Spool>), Failure> {
-    let Some(path) = &options.trace else { return Ok((None, None)) };
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    let header = Header::new("proxy", u64::try_from(since.as_nanos()).unwrap_or(0), 0);
-    let (recording, spool) = Recording::start(path, &header)
-        .map_err(|error| Failure::new(FAILED, format!("{} cannot be written: {error}", path.display())))?;
-    Ok((Some(recording), Some(spool)))
-}
-
-/// Waits for the last events to be written, and says what became of them.
-fn say_recorded(
-    recording: Recording,
-    spool: Spool,
-    options: &Socks5,
-    out: &mut impl Write,
-) -> Result<(), Failure> {
-    let path = options.trace.as_deref().unwrap_or(std::path::Path::new("")).display();
-    let (written, lost) = recording
-        .finish(spool)
-        .map_err(|error| Failure::new(FAILED, format!("{path} is not complete: {error}")))?;
-    match lost {
-        0 => writeln!(out, "  {written} events in {path}")?,
-        lost => writeln!(out, "  {written} events in {path}; {lost} came faster than they could be written")?,
-    }
-    Ok(out.flush()?)
 }
 
 /// Serves at sockets of this host until Ctrl-C.
@@ -142,6 +104,8 @@ fn listen(options: &Socks5) -> Result<(), Failure> {
     let users = proxy.users.clone();
     let listening = Listening::new(&options.listen, options.most, proxy, policy, options.egress.clone())
         .map_err(|error| cannot_listen(&error))?;
+    let (plan, screen) = shown::plan(options, "listen", Vec::new(), None)?;
+    let listening = listening.asked_by(plan)?;
     let at = listening.listens_at()?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "tun-demo {} without a TUN", env!("CARGO_PKG_VERSION"))?;
@@ -157,18 +121,18 @@ fn listen(options: &Socks5) -> Result<(), Failure> {
     writeln!(out, "  Ctrl-C closes the connections; a second one does so at once")?;
     out.flush()?;
     drop(out);
-    let printer = Printer::start(Style { colour: crate::colour(), whole: true, ..Style::default() });
+    let shown = Shown::begin(screen);
     let mut page = Page::default();
     let summary = listening.run(
         |report| {
             if let Some(report) = report {
                 page.say(report.to_string());
             }
-            printer.offer(&mut page);
+            shown.offer(&mut page);
         },
         reload(options),
     )?;
-    printer.finish(page)?;
+    shown.finish(page)?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "\nstopped after {:.1} s", summary.lasted.as_secs_f64())?;
     let counters = summary.counters;
@@ -266,7 +230,16 @@ fn again() -> Result<(Box<Socks5>, proxy::Config), Failure> {
 /// Returns what cannot change while the program runs.
 fn fixed(options: &Socks5) -> impl PartialEq + use<> {
     let stack = (options.tun.clone(), options.addr, options.addr6, options.port, options.mtu, options.ladder);
-    (stack, options.listen.clone(), options.most, options.egress.clone(), options.setup)
+    (
+        stack,
+        options.listen.clone(),
+        options.most,
+        options.egress.clone(),
+        options.control.clone(),
+        options.top,
+        options.setup,
+        options.trace.clone(),
+    )
 }
 
 fn say_limited(summary: &Summary, out: &mut impl Write) -> std::io::Result<()> {
@@ -295,10 +268,10 @@ fn say_ways(
         }
         None => String::new(),
     };
-    match at {
-        Some(at) => writeln!(out, "  try it:  curl {login}--socks5-hostname {at} https://example.org/"),
-        None => Ok(()),
+    if let Some(at) = at {
+        writeln!(out, "  try it:  curl {login}--socks5-hostname {at} https://example.org/")?;
     }
+    shown::say(options, out)
 }
 
 /// Returns the stack's addresses.

@@ -5,8 +5,10 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tun-demo");
-const SUBCOMMANDS: [&str; 12] = [
+const SUBCOMMANDS: [&str; 14] = [
     "socks5",
+    "netstat",
+    "top",
     "lab",
     "sim",
     "trace",
@@ -67,7 +69,7 @@ fn the_manual_page_has_every_subcommand_and_every_exit_code() {
     for subcommand in SUBCOMMANDS {
         assert!(text.contains(&format!("TUN-DEMO {}", subcommand.to_uppercase())), "{subcommand}");
     }
-    for code in 0..=9 {
+    for code in 0..=10 {
         assert!(text.contains(&format!("{code}  ")), "exit code {code}");
     }
 }
@@ -310,4 +312,18 @@ fn a_file_of_flags_is_checked_like_the_command_line() {
         assert!(err(&output).contains(said), "{arguments:?}: {}", err(&output));
     }
     std::fs::remove_dir_all(&folder).expect("it was made above");
+}
+
+#[test]
+fn who_asks_a_proxy_that_is_not_there_is_told_where_it_was_looked_for() {
+    let missing = std::env::temp_dir().join(format!("sockhop-nobody-{}", std::process::id()));
+    let missing = missing.to_string_lossy();
+    for arguments in [&["netstat"][..], &["netstat", "--json"], &["netstat", "--watch", "0.5"]] {
+        let output = run(&[arguments, &["--control", &missing]].concat());
+        assert_eq!(output.status.code(), Some(7), "{arguments:?}");
+        let said = err(&output);
+        assert!(said.contains(&*missing) && said.contains("tun-demo socks5"), "{arguments:?}: {said}");
+    }
+    let output = run(&["top", "--control", &missing]);
+    assert_eq!(output.status.code(), Some(2), "a screen needs a terminal first");
 }

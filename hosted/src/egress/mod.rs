@@ -220,6 +220,16 @@ pub enum Way {
     Upstream(Upstream),
 }
 
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host => f.write_str("host"),
+            Self::Stack => f.write_str("stack"),
+            Self::Upstream(upstream) => write!(f, "{upstream}"),
+        }
+    }
+}
+
 impl core::str::FromStr for Way {
     type Err = String;
 

@@ -61,6 +61,11 @@ impl<S: Sink> Engine<S> {
         self.datagrams.open.insert(at)
     }
 
+    /// Returns the open UDP ports.
+    pub(super) fn open_ports(&self) -> impl Iterator<Item = SocketAddr> {
+        self.datagrams.open.iter().copied()
+    }
+
     /// Closes a UDP port; what has come to it is forgotten.
     pub fn close_port(&mut self, at: SocketAddr) {
         self.datagrams.open.remove(&at);

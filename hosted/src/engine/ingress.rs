@@ -114,8 +114,9 @@ impl<S: Sink> Engine<S> {
             }
         }
         let Some(sent) = self.show(slot, packet) else { return };
-        let flow = &self.flows[slot];
+        let flow = &mut self.flows[slot];
         let after = State::from(flow.socket_ref().state());
+        flow.tally.heard(self.now, after, flow.guard.tracker());
         self.recorder.received(self.now, flow.serial, segment, before, after, marks);
         self.confess(slot, false);
         if before != after {
@@ -155,6 +156,7 @@ impl<S: Sink> Engine<S> {
         let (una, edge) = (flow.guard.tracker().snd_una() + flow.guard.offset(), flow.guard.edge());
         for rule in acted.iter() {
             self.counters.guarded += 1;
+            flow.tally.guarded();
             self.recorder.record(self.now, flow.serial, View::Guarded { rule, outward, una, edge });
         }
     }
@@ -286,6 +288,7 @@ impl<S: Sink> Engine<S> {
             Marks::default()
         };
         flow.octets.1 += u64::from(segment.len);
+        flow.tally.sending(flow.guard.tracker(), &segment);
         let sent = flow.guard.egress(self.now, &mut self.out[..sent], &segment);
         let (serial, state) = (flow.serial, flow.state);
         self.confess(slot, true);
@@ -311,6 +314,7 @@ impl<S: Sink> Engine<S> {
         let (before, after) = (flow.state, State::from(flow.socket_ref().state()));
         if before != after {
             flow.state = after;
+            flow.tally.changed(before, after);
             let tracker = flow.guard.tracker();
             let (una, nxt): (Seq, Seq) = (tracker.snd_una() + flow.guard.offset(), tracker.rcv_nxt());
             self.recorder.state(self.now, flow.serial, before, cause, after, una, nxt);

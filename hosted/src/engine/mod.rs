@@ -25,6 +25,7 @@ mod port;
 mod ports;
 mod rings;
 mod service;
+mod survey;
 mod timers;
 mod wait;
 mod ways;
@@ -40,6 +41,7 @@ use datagrams::Datagrams;
 use flow::Flow;
 use ports::Ports;
 use rings::Budget;
+use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher13;
 use slab::Slab;
 use smoltcp::iface::{Interface, SocketSet};
@@ -172,7 +174,7 @@ pub enum Event {
 }
 
 /// How often things happened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
     /// Packets taken from the wire.
     pub packets_in: u64,
@@ -199,7 +201,7 @@ pub struct Counters {
 }
 
 /// How many of each thing there are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Load {
     /// Connections.
     pub flows: usize,
@@ -530,7 +532,8 @@ impl<S: Sink> Engine<S> {
         self.serial += 1;
         let number = isn(&self.config.seed, local, remote, self.now, after);
         let guard = Guard::with(number, self.config.guard);
-        let slot = self.flows.insert(Flow::new(self.serial, (local, remote), ring, self.config.mtu, guard));
+        let sizes = (ring, self.config.mtu);
+        let slot = self.flows.insert(Flow::new(self.now, self.serial, (local, remote), sizes, guard));
         self.places.insert((local, remote), Place::Flow(slot));
         Some(slot)
     }

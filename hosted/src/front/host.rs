@@ -118,6 +118,14 @@ impl HostFront {
         self.counted
     }
 
+    pub(super) fn connections(&self) -> impl Iterator<Item = &Connection> {
+        self.connections.iter().map(|(_, connection)| connection)
+    }
+
+    pub(super) fn open_ports(&self) -> impl Iterator<Item = SocketAddr> {
+        self.ports.iter().map(|(_, (at, _))| *at)
+    }
+
     /// Accepts nobody any more.
     pub fn close(&mut self) {
         self.listeners.clear();
@@ -127,10 +135,10 @@ impl HostFront {
     ///
     /// # Errors
     /// The host's, when it cannot be waited for.
-    pub fn adopt(&mut self, stream: std::net::TcpStream) -> io::Result<FlowId> {
+    pub fn adopt(&mut self, now: Instant, stream: std::net::TcpStream) -> io::Result<FlowId> {
         stream.set_nonblocking(true)?;
         let remote = stream.peer_addr()?;
-        match self.admit(TcpStream::from_std(stream), remote) {
+        match self.admit(now, TcpStream::from_std(stream), remote) {
             Some(Event::Opened { flow, .. }) => Ok(flow),
             Some(Event::Ready(_)) | None => Err(ErrorKind::QuotaExceeded.into()),
         }
@@ -194,7 +202,7 @@ impl HostFront {
         while let Some(number) = self.waiting.front().copied() {
             match self.listeners.get(number).map(TcpListener::accept) {
                 Some(Ok((stream, remote))) => {
-                    if let Some(event) = self.admit(stream, remote) {
+                    if let Some(event) = self.admit(now, stream, remote) {
                         return Some(event);
                     }
                 }
@@ -215,7 +223,7 @@ impl HostFront {
         None
     }
 
-    fn admit(&mut self, mut stream: TcpStream, remote: SocketAddr) -> Option<Event> {
+    fn admit(&mut self, now: Instant, mut stream: TcpStream, remote: SocketAddr) -> Option<Event> {
         if self.connections.len() >= self.most {
             self.counted.1 += 1;
             return None;
@@ -230,7 +238,7 @@ impl HostFront {
         let _ = stream.set_nodelay(true);
         self.serial = self.serial.wrapping_add(1);
         let id = FlowId::new(entry.key(), self.serial);
-        entry.insert(Connection::new(id, stream, (local, remote)));
+        entry.insert(Connection::new(id, stream, (local, remote), now));
         self.counted.0 += 1;
         Some(Event::Opened { flow: id, service: SERVICE, local, remote })
     }

@@ -29,22 +29,26 @@ pub struct Style {
 impl Style {
     /// Returns a text in the colour of a state, the same in every picture.
     pub fn paint(self, state: State, text: &str) -> String {
-        let code = match state {
-            State::Closed => "90",
-            State::Listen => "37",
-            State::SynSent | State::SynReceived => "33",
-            State::Established => "32",
-            State::FinWait1 | State::FinWait2 => "35",
-            State::CloseWait => "36",
-            State::Closing | State::LastAck => "34",
-            State::TimeWait => "95",
-        };
-        self.ink(code, text)
+        self.ink(&ink(state).to_string(), text)
     }
 
     /// Returns a text with these parameters of the escape sequence SGR, where there are colours.
     pub fn ink(self, code: &str, text: &str) -> String {
         if self.colour && !text.is_empty() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+/// Returns the colour of a state, as a terminal's code for letters.
+pub const fn ink(state: State) -> u8 {
+    match state {
+        State::Closed => 90,
+        State::Listen => 37,
+        State::SynSent | State::SynReceived => 33,
+        State::Established => 32,
+        State::FinWait1 | State::FinWait2 => 35,
+        State::CloseWait => 36,
+        State::Closing | State::LastAck => 34,
+        State::TimeWait => 95,
     }
 }
 

@@ -18,6 +18,7 @@ mod association;
 mod report;
 mod session;
 mod sources;
+mod survey;
 
 pub use report::{End, Report};
 pub use sources::Limits;

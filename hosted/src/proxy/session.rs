@@ -52,7 +52,7 @@ impl Next {
 }
 
 #[derive(Debug)]
-enum Stage<T> {
+pub(super) enum Stage<T> {
     Talking,
     Judging,
     Dialing,
@@ -99,20 +99,20 @@ pub(super) struct Session<T> {
     /// Why its request will be refused, if its source has enough.
     over: Option<String>,
     machine: AnyServer,
-    stage: Stage<T>,
+    pub(super) stage: Stage<T>,
     /// The counterpart, once dialed, until the reply is sent.
     dialed: Option<Leg<T>>,
     /// The peer of a BIND, until the client is told of it.
     accepted: Option<Result<Dialed<T>, Failure>>,
-    relay: Relay,
-    began: Instant,
+    pub(super) relay: Relay,
+    pub(super) began: Instant,
     /// What is being waited for, and since when.
     clock: Option<(Reason, Instant)>,
     user: String,
-    target: String,
+    pub(super) target: String,
     detail: String,
     /// The egress has granted the request.
-    granted: bool,
+    pub(super) granted: bool,
     end: Option<End>,
 }
 
@@ -169,6 +169,14 @@ impl<T: Stream> Session<T> {
     /// Returns who the client is, escaped; nothing if it was not asked.
     pub(super) fn user(&self) -> &str {
         &self.user
+    }
+
+    /// Returns the octets carried from the client to the target and back.
+    pub(super) fn octets(&self) -> (u64, u64) {
+        match &self.stage {
+            Stage::Associated(association) => association.octets,
+            Stage::Talking | Stage::Judging | Stage::Dialing | Stage::Relaying(_) => self.relay.carried(),
+        }
     }
 
     /// Returns the target of the request that stands.
@@ -274,16 +282,14 @@ impl<T: Stream> Session<T> {
 
     /// Returns what is to be said of the session now that it has ended.
     pub(super) fn report(self, now: Instant) -> Report {
+        let octets = self.octets();
         Report {
             client: self.client,
             user: self.user,
             target: self.target,
             detail: self.detail,
             reply: self.machine.refusal().map(Refusal::code).or(self.granted.then_some(0)),
-            octets: match &self.stage {
-                Stage::Associated(association) => association.octets,
-                Stage::Talking | Stage::Judging | Stage::Dialing | Stage::Relaying(_) => self.relay.carried(),
-            },
+            octets,
             lasted: now.since(self.began),
             end: self.end.unwrap_or(End::Left),
         }

@@ -82,7 +82,7 @@ fn from_host(options: &Send, source: FileSource, host: &str, port: u16) -> Resul
     })?;
     let turns = Loop::new()?;
     let mut front = HostFront::new(turns.registry().try_clone()?, &[], 1)?;
-    let flow = front.adopt(stream)?;
+    let flow = front.adopt(turns.now(), stream)?;
     let mut sending = Sending::new(source, options.classic, flow, turns.now()).map_err(failed)?;
     let mut shown = Shown::new();
     let progress = progress_of(&sending);
