@@ -10,20 +10,33 @@ use std::sync::mpsc::{Receiver, channel};
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
+/// Returns whether a test can run here that needs these tools and no namespace; if not, says so by name, or fails where
+/// skipping is forbidden.
+pub fn installed(test: &str, tools: &[&str]) -> bool {
+    runs(test, missing(tools))
+}
+
 /// Returns whether a test can run here; if not, says so by name, or fails where skipping is forbidden.
 pub fn possible(test: &str, tools: &[&str]) -> bool {
-    let found = |tool: &&str| {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        std::env::split_paths(&path).any(|dir| dir.join(tool).exists())
-    };
-    let mut missing: Vec<String> =
-        tools.iter().chain([&"ip"]).filter(|tool| !found(tool)).map(|tool| (*tool).to_owned()).collect();
+    let mut missing = missing(&[tools, &["ip"]].concat());
     if !rustix::process::geteuid().is_root() {
         missing.push("root".to_owned());
     }
     if !std::path::Path::new("/dev/net/tun").exists() {
         missing.push("/dev/net/tun".to_owned());
     }
+    runs(test, missing)
+}
+
+fn missing(tools: &[&str]) -> Vec<String> {
+    let found = |tool: &&&str| {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path).any(|dir| dir.join(tool).exists())
+    };
+    tools.iter().filter(|tool| !found(tool)).map(|tool| (*tool).to_owned()).collect()
+}
+
+fn runs(test: &str, missing: Vec<String>) -> bool {
     if missing.is_empty() {
         return true;
     }

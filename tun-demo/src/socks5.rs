@@ -12,7 +12,7 @@ use sockhop_hosted::ladder::Style;
 use sockhop_hosted::listening::Listening;
 use sockhop_hosted::os;
 use sockhop_hosted::proxy::{self, Deadlines, Limits};
-use sockhop_hosted::report::{Recording, Spool};
+use sockhop_hosted::report::{Recording, Spool, Unstarted};
 use sockhop_hosted::runtime::{Reloaded, Runtime, Summary};
 use sockhop_hosted::tun::{self, Tun};
 use sockhop_hosted::users::Users;
@@ -42,6 +42,8 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
     let policy = Policy { own, rules: options.rules.in_order(), ..Policy::default() };
     let runtime = Runtime::new(tun, engine, &listeners, proxy, policy, options.egress.upstream())?;
     greet(options, &users, &name, &listeners, &mut std::io::stdout().lock())?;
+    // Threads start behind the runtime, which has blocked the signals that they are not to take.
+    let recording = recording.map(Unstarted::start);
     let printer = Printer::start(Style { colour: crate::colour(), whole: true });
     let mut reports = Page::default();
     let (summary, mut watch) = runtime.run(
@@ -85,12 +87,12 @@ impl Sink for Watch {
     }
 }
 
-/// Starts to record, if that is asked for.
-fn record(options: &Socks5) -> Result<(Option<Recording>, Option<Spool>), Failure> {
+/// Opens the file to record to, if one is asked for.
+fn record(options: &Socks5) -> Result<(Option<Unstarted>, Option<Spool>), Failure> {
     let Some(path) = &options.trace else { return Ok((None, None)) };
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let header = Header::new("proxy", u64::try_from(since.as_nanos()).unwrap_or(0), 0);
-    let (recording, spool) = Recording::start(path, &header)
+    let (recording, spool) = Recording::create(path, &header)
         .map_err(|error| Failure::new(FAILED, format!("{} cannot be written: {error}", path.display())))?;
     Ok((Some(recording), Some(spool)))
 }
@@ -107,8 +109,10 @@ fn say_recorded(
         .finish(spool)
         .map_err(|error| Failure::new(FAILED, format!("{path} is not complete: {error}")))?;
     match lost {
-        0 => writeln!(out, "  {written} events in {path}")?,
-        lost => writeln!(out, "  {written} events in {path}; {lost} came faster than they could be written")?,
+        0 => writeln!(out, "  events in {path}: {written}")?,
+        lost => {
+            writeln!(out, "  events in {path}: {written}; {lost} came faster than they could be written")?
+        }
     }
     Ok(out.flush()?)
 }

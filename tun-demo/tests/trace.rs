@@ -121,7 +121,7 @@ struct Folder(PathBuf);
 impl Folder {
     fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("sockhop-trace-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
+        std::fs::create_dir_all(&path).expect("there is room");
         Self(path)
     }
 
@@ -137,7 +137,7 @@ impl Drop for Folder {
 }
 
 fn run(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_tun-demo")).args(arguments).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_tun-demo")).args(arguments).output().expect("it runs")
 }
 
 fn out(output: &Output) -> String {

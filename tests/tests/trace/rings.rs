@@ -70,7 +70,7 @@ fn a_dump_begins_with_snapshots_then_says_what_is_lost() {
 #[test]
 fn a_ring_that_remembers_too_few_connections_says_how_many_it_forgot() {
     let mut recorder = Recorder::new(Ring::<1, 2>::new());
-    let at = |port| std::net::SocketAddr::from(([10, 0, 0, 1], port));
+    let at = |port| core::net::SocketAddr::from(([10, 0, 0, 1], port));
     for flow in 1..=5 {
         recorder.opened(sockhop::time::Instant::ZERO, flow, at(1), at(2), true);
     }
