@@ -1,11 +1,11 @@
 //! Two ends of a connection on one time line: a rung for each segment, and each end's transitions beside it.
 
+use crate::arrivals::Arrivals;
 use core::fmt::Write as _;
 use core::time::Duration;
-use sockhop::tcp::{Flags, State};
+use sockhop::tcp::State;
 use sockhop::time::Instant;
 use sockhop::trace::{AppLine, Ends, Event, View};
-use std::collections::{HashMap, VecDeque};
 
 /// The room for a segment between the two ends.
 const WIDTH: usize = 54;
@@ -15,9 +15,6 @@ const SIDE: usize = 28;
 const BREAK: Duration = Duration::from_millis(500);
 /// Rungs of plain data that stand in a row before they are folded.
 const FOLD: usize = 5;
-
-/// How much longer than the link's delay a segment may take on its way, if the link is uneven.
-const LATE: Duration = Duration::from_millis(250);
 
 /// How a picture is drawn.
 #[derive(Clone, Copy, Debug, Default)]
@@ -176,15 +173,14 @@ fn write(time: Instant, rung: &Rung, style: Style, out: &mut String) {
 }
 
 /// Gathers the rungs that one end gives: its transitions, and the segments it sent.
-fn gather(own: &[&Event], other: &[&Event], is_a: bool, rungs: &mut Vec<(Instant, usize, Rung)>) {
+fn gather<'a>(own: &[&'a Event], other: &[&'a Event], is_a: bool, rungs: &mut Vec<(Instant, usize, Rung)>) {
     let mut ends = Ends::new();
-    let mut arrivals = Arrivals::new(other);
-    let typical = arrivals.typical_delay(own);
+    let mut arrivals = Arrivals::new(own, other);
     for (order, event) in own.iter().enumerate() {
         ends.learn(event);
         let rung = match event.view() {
             Some(View::Segment { sent: true, len, marks, .. }) => {
-                let arrival = arrivals.of(event, typical);
+                let arrival = arrivals.of(event);
                 let heard = arrival.and_then(|arrival| match arrival.view() {
                     Some(View::Segment { marks, .. }) => Some(marks.to_string()),
                     _ => None,
@@ -240,56 +236,5 @@ fn gather_one(own: &[&Event], rungs: &mut Vec<(Instant, usize, Rung)>) {
             _ => beside(event, true),
         };
         rungs.extend(rung.map(|rung| (event.time(), order, rung)));
-    }
-}
-
-/// What makes two events the same segment.
-type Key = (u8, u32, u32, u16, u16);
-
-/// Returns the key of a segment that was sent, or of one that was received.
-fn key(event: &Event, of_sent: bool) -> Option<Key> {
-    match event.view() {
-        Some(View::Segment { sent, flags, seq, ack, len, window, .. }) if sent == of_sent => {
-            let ack = if flags.contains(Flags::ACK) { ack.0 } else { 0 };
-            Some((flags.0, seq.0, ack, len, window))
-        }
-        _ => None,
-    }
-}
-
-/// The segments that an end received, by what they say, in the order of their arrival.
-struct Arrivals<'a>(HashMap<Key, VecDeque<&'a Event>>);
-
-impl<'a> Arrivals<'a> {
-    fn new(events: &[&'a Event]) -> Self {
-        let mut all: HashMap<Key, VecDeque<&'a Event>> = HashMap::new();
-        for event in events {
-            if let Some(key) = key(event, false) {
-                all.entry(key).or_default().push_back(event);
-            }
-        }
-        Self(all)
-    }
-
-    /// Returns the shortest time a segment took, as the link's own.
-    fn typical_delay(&self, own: &[&Event]) -> Duration {
-        let delays = own.iter().filter_map(|sent| {
-            let same = self.0.get(&key(sent, true)?)?;
-            let received = same.iter().find(|received| received.time() >= sent.time())?;
-            Some(received.time().since(sent.time()))
-        });
-        delays.min().unwrap_or_default()
-    }
-
-    /// Takes and returns the arrival of this segment: of those that look the same, the one nearest to the link's
-    /// delay, unless it comes so late that it is that of a repetition.
-    fn of(&mut self, sent: &Event, typical: Duration) -> Option<&'a Event> {
-        let same = self.0.get_mut(&key(sent, true)?)?;
-        let took = |received: &&Event| received.time().since(sent.time());
-        let nearest = (0..same.len())
-            .filter(|place| same[*place].time() >= sent.time() && took(&same[*place]) >= typical)
-            .min_by_key(|place| took(&same[*place]).abs_diff(typical))?;
-        let late = took(&same[nearest]) > typical * 2 + LATE;
-        if late { None } else { same.remove(nearest) }
     }
 }

@@ -1,5 +1,6 @@
 //! Runs sockhop's machines on a smoltcp stack behind a Linux TUN device.
 
+pub mod arrivals;
 pub mod egress;
 pub mod engine;
 pub mod front;

@@ -39,6 +39,7 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:
   tun-demo lab --list         the scenarios
   tun-demo lab window         watch a window close and open again
+  tun-demo lab window --report w.html   and draw it for a browser
   tun-demo lab loss --whole   every segment, nothing folded
   tun-demo lab loss --trace x.jsonl && tun-demo trace check x.a.jsonl x.b.jsonl")]
     Lab(Lab),
@@ -46,6 +47,7 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:
   tun-demo sim --seed 7 --profile hostile                   one connection, drawn
   tun-demo sim --seed 7 --profile hostile --guard none      the same with smoltcp as it comes
+  tun-demo sim --seed 7 --report 7.html                     and as a page for a browser
   tun-demo sim --seed 7 --guard none --shrink               the smallest scenario that still fails
   tun-demo sim --count 4000 --profile faults                how many of 4000 fail")]
     Sim(Sim),
@@ -56,6 +58,7 @@ pub(crate) enum Command {
   tun-demo lab loss --trace x.jsonl
   tun-demo trace show x.a.jsonl x.b.jsonl
   tun-demo trace check x.a.jsonl x.b.jsonl
+  tun-demo trace report x.a.jsonl x.b.jsonl -o x.html
   tun-demo trace pcapng x.a.jsonl -o x.pcapng"
     )]
     Trace(Trace),
@@ -269,6 +272,10 @@ pub(crate) struct Lab {
     /// Write what both ends recorded: to x.a.jsonl and x.b.jsonl when given x.jsonl; the suffix says the format
     #[arg(long, value_name = "FILE", value_parser = trace_file)]
     pub(crate) trace: Option<PathBuf>,
+
+    /// Write a page for a browser, with every picture of the connection
+    #[arg(long, value_name = "FILE.html")]
+    pub(crate) report: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -286,7 +293,7 @@ pub(crate) struct Sim {
     pub(crate) guard: Guarded,
 
     /// Play so many seeds and count, drawing none
-    #[arg(long, value_name = "N", conflicts_with_all = ["shrink", "trace", "whole"])]
+    #[arg(long, value_name = "N", conflicts_with_all = ["shrink", "trace", "whole", "report"])]
     pub(crate) count: Option<u64>,
 
     /// Leave things out of a failing scenario for as long as it fails
@@ -300,6 +307,10 @@ pub(crate) struct Sim {
     /// Write what both ends recorded: to x.a.jsonl and x.b.jsonl when given x.jsonl; the suffix says the format
     #[arg(long, value_name = "FILE", value_parser = trace_file)]
     pub(crate) trace: Option<PathBuf>,
+
+    /// Write a page for a browser, with every picture of the connection
+    #[arg(long, value_name = "FILE.html")]
+    pub(crate) report: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -328,6 +339,24 @@ pub(crate) enum Trace {
   tun-demo trace convert x.jsonl -o x.sqlog
   tun-demo trace convert x.jsonl -o x.mmd")]
     Convert(TraceConvert),
+    /// Draw the connections of a trace as a page for a browser, which needs nothing else
+    #[command(after_help = "Examples:
+  tun-demo trace report x.a.jsonl x.b.jsonl -o x.html
+  tun-demo trace report capture.pcapng -o x.html")]
+    Report(TraceReport),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TraceReport {
+    /// The trace of one end, or a capture
+    pub(crate) file: PathBuf,
+
+    /// The trace of the other end
+    pub(crate) other: Option<PathBuf>,
+
+    /// Where to
+    #[arg(short, long, value_name = "FILE.html")]
+    pub(crate) output: PathBuf,
 }
 
 #[derive(Args, Debug)]

@@ -5,6 +5,7 @@ use crate::exit::{FAILED, Failure, USAGE};
 use crate::trace::save_both;
 use sockhop_hosted::lab::{Scenario, play};
 use sockhop_hosted::ladder::{Style, draw};
+use sockhop_hosted::report::html::End;
 use std::io::Write;
 
 /// Plays a scenario and draws it.
@@ -41,6 +42,11 @@ pub(crate) fn run(options: &Lab, out: &mut impl Write) -> Result<(), Failure> {
     writeln!(out, "time:   {:.3} s of the link's own", outcome.lasted.as_secs_f64())?;
     if let Some(path) = &options.trace {
         save_both(path, [("client", &outcome.client), ("proxy", &outcome.proxy)], out)?;
+    }
+    if let Some(path) = &options.report {
+        let ends =
+            [End { name: "client", events: &outcome.client }, End { name: "proxy", events: &outcome.proxy }];
+        crate::report::write(path, &format!("Lab: {name}"), &ends, out)?;
     }
     out.flush()?;
     if outcome.complete {

@@ -8,6 +8,7 @@ mod explain;
 mod lab;
 mod passwd;
 mod printer;
+mod report;
 mod sim;
 mod socks5;
 mod states;

@@ -5,6 +5,7 @@ use crate::exit::{FAILED, Failure};
 use crate::trace::save_both;
 use sockhop::tcp::Rules;
 use sockhop_hosted::ladder::{Style, draw};
+use sockhop_hosted::report::html::End;
 use sockhop_hosted::sim::{Outcome, Plan, Verdict, run, shrink};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -41,6 +42,12 @@ fn one(options: &Sim, guards: (Rules, Rules), out: &mut impl Write) -> Result<()
     writeln!(out, "\n{}", said(&outcome))?;
     if let Some(path) = &options.trace {
         save_both(path, [("opener", &outcome.a.0), ("listener", &outcome.b.0)], out)?;
+    }
+    if let Some(path) = &options.report {
+        let ends =
+            [End { name: "opener", events: &outcome.a.0 }, End { name: "listener", events: &outcome.b.0 }];
+        let title = format!("Simulation: seed {} of {}", options.seed, options.profile);
+        crate::report::write(path, &title, &ends, out)?;
     }
     out.flush()?;
     if outcome.verdict.is_good() {

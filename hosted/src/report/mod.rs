@@ -11,6 +11,7 @@
 
 mod capture;
 mod check;
+pub mod html;
 mod infer;
 mod jsonl;
 mod lines;
