@@ -10,6 +10,12 @@ use std::sync::mpsc::{Receiver, channel};
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
+/// Returns whether a test can run here that needs these tools and no namespace; if not, says so by name, or fails where
+/// skipping is forbidden.
+pub fn installed(test: &str, tools: &[&str]) -> bool {
+    allowed(test, &lacking(tools))
+}
+
 /// Returns whether a test can run here; if not, says so by name, or fails where skipping is forbidden.
 pub fn possible(test: &str, tools: &[&str]) -> bool {
     let mut missing = lacking(&[tools, &["ip"]].concat());

@@ -77,6 +77,7 @@ pub(crate) enum Command {
   tun-demo lab loss --trace x.jsonl
   tun-demo trace show x.a.jsonl x.b.jsonl
   tun-demo trace check x.a.jsonl x.b.jsonl
+  tun-demo trace report x.a.jsonl x.b.jsonl -o x.html
   tun-demo trace pcapng x.a.jsonl -o x.pcapng"
     )]
     Trace(Trace),
@@ -425,6 +426,24 @@ pub(crate) enum Trace {
   tun-demo trace convert x.jsonl -o x.sqlog
   tun-demo trace convert x.jsonl -o x.mmd")]
     Convert(TraceConvert),
+    /// Draw the connections of a trace as a page for a browser, which needs nothing else
+    #[command(after_help = "Examples:
+  tun-demo trace report x.a.jsonl x.b.jsonl -o x.html
+  tun-demo trace report capture.pcapng -o x.html")]
+    Report(TraceReport),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TraceReport {
+    /// The trace of one end, or a capture
+    pub(crate) file: PathBuf,
+
+    /// The trace of the other end
+    pub(crate) other: Option<PathBuf>,
+
+    /// Where to
+    #[arg(short, long, value_name = "FILE.html")]
+    pub(crate) output: PathBuf,
 }
 
 #[derive(Args, Debug)]

@@ -4,7 +4,7 @@ use crate::args::Socks5;
 use crate::exit::{FAILED, Failure};
 use crate::printer::Page;
 use sockhop::trace::{Event, Header, Sink};
-use sockhop_hosted::report::{Recording, Spool};
+use sockhop_hosted::report::{Recording, Spool, Unstarted};
 use std::io::Write;
 
 /// Who is told of everything the stack does: a ladder on the screen, a file, both or nobody.
@@ -25,12 +25,12 @@ impl Sink for Watch {
     }
 }
 
-/// Starts to record, if that is asked for.
-pub(crate) fn begin(options: &Socks5) -> Result<(Option<Recording>, Option<Spool>), Failure> {
+/// Opens the file to record to, if one is asked for.
+pub(crate) fn begin(options: &Socks5) -> Result<(Option<Unstarted>, Option<Spool>), Failure> {
     let Some(path) = &options.trace else { return Ok((None, None)) };
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let header = Header::new("proxy", u64::try_from(since.as_nanos()).unwrap_or(0), 0);
-    let (recording, spool) = Recording::start(path, &header)
+    let (recording, spool) = Recording::create(path, &header)
         .map_err(|error| Failure::new(FAILED, format!("{} cannot be written: {error}", path.display())))?;
     Ok((Some(recording), Some(spool)))
 }
@@ -47,8 +47,10 @@ pub(crate) fn say(
         .finish(spool)
         .map_err(|error| Failure::new(FAILED, format!("{path} is not complete: {error}")))?;
     match lost {
-        0 => writeln!(out, "  {written} events in {path}")?,
-        lost => writeln!(out, "  {written} events in {path}; {lost} came faster than they could be written")?,
+        0 => writeln!(out, "  events in {path}: {written}")?,
+        lost => {
+            writeln!(out, "  events in {path}: {written}; {lost} came faster than they could be written")?
+        }
     }
     Ok(out.flush()?)
 }

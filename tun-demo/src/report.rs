@@ -11,7 +11,7 @@ pub(crate) fn write(path: &Path, title: &str, ends: &[End<'_>], out: &mut impl W
         let place = path.display();
         Failure::new(
             FAILED,
-            format!("{place} could not be written: {error}; give --report a file in a folder that is there"),
+            format!("{place} could not be written: {error}; name a file in a folder that is there"),
         )
     })?;
     let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());

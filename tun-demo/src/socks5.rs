@@ -15,6 +15,7 @@ use sockhop_hosted::forwarding::Plan;
 use sockhop_hosted::listening::Listening;
 use sockhop_hosted::os;
 use sockhop_hosted::proxy::{self, Deadlines, Limits};
+use sockhop_hosted::report::Unstarted;
 use sockhop_hosted::runtime::{Reloaded, Runtime, Summary};
 use sockhop_hosted::tun::{self, Tun};
 use sockhop_hosted::users::Users;
@@ -68,6 +69,8 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
     // Before the runtime, so that it is undone while the device is still there.
     let _applied = options.setup.then(|| forwarding.apply()).transpose()?;
     greet(options, &users, &name, &listeners, &mut std::io::stdout().lock())?;
+    // Threads start behind the runtime, which has blocked the signals that they are not to take.
+    let recording = recording.map(Unstarted::start);
     let shown = Shown::begin(screen);
     let mut reports = Page::default();
     let (summary, mut sink) = runtime.run(

@@ -1,10 +1,11 @@
 //! `tun-demo trace`: traces and captures, drawn, checked, and turned into other formats.
 
-use crate::args::{Trace as Verb, TraceCheck, TraceConvert, TraceShow};
+use crate::args::{Trace as Verb, TraceCheck, TraceConvert, TraceReport, TraceShow};
 use crate::exit::{FAILED, Failure, USAGE};
 use core::time::Duration;
 use sockhop::trace::{Event, Flow, Header};
 use sockhop_hosted::ladder::{Style, draw, draw_one};
+use sockhop_hosted::report::html::End;
 use sockhop_hosted::report::{self, Format, Trace, check, ends};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -21,6 +22,7 @@ pub(crate) fn run(verb: &Verb, out: &mut impl Write) -> Result<(), Failure> {
         Verb::Check(options) => check_all(options, out),
         Verb::Pcapng(options) => convert(options, Some(Format::Pcapng), out),
         Verb::Convert(options) => convert(options, None, out),
+        Verb::Report(options) => page(options, out),
     }
 }
 
@@ -35,15 +37,30 @@ fn read(path: &Path) -> Result<Vec<Trace>, Failure> {
     Ok(traces)
 }
 
-fn show(options: &TraceShow, out: &mut impl Write) -> Result<(), Failure> {
-    let mut traces = read(&options.file)?;
-    if let Some(other) = &options.other {
+/// Reads one end or both, from one file or two.
+fn read_ends(file: &Path, other: Option<&Path>) -> Result<Vec<Trace>, Failure> {
+    let mut traces = read(file)?;
+    if let Some(other) = other {
         if traces.len() > 1 {
-            let text = format!("{} is a capture and has both ends already", options.file.display());
+            let text = format!("{} is a capture and has both ends already", file.display());
             return Err(Failure::new(USAGE, text));
         }
         traces.push(read(other)?.swap_remove(0));
     }
+    Ok(traces)
+}
+
+fn page(options: &TraceReport, out: &mut impl Write) -> Result<(), Failure> {
+    let traces = read_ends(&options.file, options.other.as_deref())?;
+    let ends: Vec<End<'_>> =
+        traces.iter().map(|trace| End { name: trace.header.node(), events: &trace.events }).collect();
+    let title = options.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    crate::report::write(&options.output, &title, &ends, out)?;
+    Ok(out.flush()?)
+}
+
+fn show(options: &TraceShow, out: &mut impl Write) -> Result<(), Failure> {
+    let traces = read_ends(&options.file, options.other.as_deref())?;
     let first = &traces[0];
     let style = Style { colour: crate::colour(), whole: options.whole, columns: crate::columns() };
     let flows = first.flows();

@@ -188,6 +188,13 @@ impl Flow {
                     self.received(flags, (seq, end), ack, window, marks)
                 }
             }
+            Some(View::Guarded { una, edge, .. }) => {
+                // The guard lets the stack take acknowledgments that it would have refused.
+                let (known, nxt) = (self.snd_una(), self.snd_nxt());
+                if una.is_after(known) && !una.is_after(nxt) {
+                    (self.una, self.granted) = (Some(una), further(self.granted, edge));
+                }
+            }
             Some(View::State { from, cause, to, .. }) => {
                 self.state = to;
                 self.fins.1 |= matches!(cause, Cause::Fin | Cause::FinAck);

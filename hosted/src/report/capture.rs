@@ -110,7 +110,8 @@ impl Capture {
         let ticks = u64::from(body.word()?) << 32 | u64::from(body.word()?);
         let (kept, _) = (usize::try_from(body.word()?).ok()?, body.word()?);
         let nanos = u128::from(ticks) * 1_000_000_000 / u128::from(unit);
-        self.packet(u64::try_from(nanos).ok()?, link, body.take(kept)?);
+        // What is beyond the year 2554 is all the same time.
+        self.packet(u64::try_from(nanos).unwrap_or(u64::MAX), link, body.take(kept)?);
         Some(())
     }
 

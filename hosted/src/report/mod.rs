@@ -26,7 +26,7 @@ mod sqlog;
 pub use check::{Accusation, check};
 pub use mermaid::diagram;
 pub use read::{Unreadable, read, read_octets};
-pub use recording::{Recording, Spool};
+pub use recording::{Recording, Spool, Unstarted};
 
 use core::net::SocketAddr;
 use sockhop::trace::{Event, Flow, Header, View};

@@ -35,6 +35,32 @@ pub struct Spool {
     closed: bool,
 }
 
+/// A file that is open while nobody writes to it yet.
+///
+/// Threads inherit which signals are blocked, so the one that writes is started once the program has blocked its own.
+pub struct Unstarted {
+    out: Box<dyn Write + Send>,
+    format: Format,
+    header: Header,
+    batches: Receiver<Vec<Event>>,
+}
+
+impl core::fmt::Debug for Unstarted {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Unstarted").field("format", &self.format).finish_non_exhaustive()
+    }
+}
+
+impl Unstarted {
+    /// Starts the thread that writes.
+    pub fn start(self) -> Recording {
+        let (end, done) = sync_channel(1);
+        // Nobody may be left to hear of it.
+        thread::spawn(move || _ = end.send(write(self.out, self.format, &self.header, &self.batches)));
+        Recording { done }
+    }
+}
+
 /// The thread that writes.
 #[derive(Debug)]
 pub struct Recording {
@@ -42,11 +68,11 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// Creates a file in the format of its suffix and starts a thread that writes to it.
+    /// Creates a file in the format of its suffix; events are collected at once, and written when it is started.
     ///
     /// # Errors
     /// The host's, or that the suffix stands for no format.
-    pub fn start(path: &Path, header: &Header) -> io::Result<(Self, Spool)> {
+    pub fn create(path: &Path, header: &Header) -> io::Result<(Unstarted, Spool)> {
         let format = Format::of(path).ok_or_else(|| {
             let text = format!("the suffix says no format; there are {}", Format::suffixes());
             io::Error::new(io::ErrorKind::InvalidInput, text)
@@ -55,12 +81,9 @@ impl Recording {
         Ok(Self::to(file, format, *header))
     }
 
-    /// Starts a thread that writes anywhere.
-    pub fn to(out: impl Write + Send + 'static, format: Format, header: Header) -> (Self, Spool) {
+    /// Does the same with anything that can be written to.
+    pub fn to(out: impl Write + Send + 'static, format: Format, header: Header) -> (Unstarted, Spool) {
         let (batches, waiting) = sync_channel(UNDER_WAY);
-        let (end, done) = sync_channel(1);
-        // Nobody may be left to hear of it.
-        thread::spawn(move || _ = end.send(write(out, format, &header, &waiting)));
         let spool = Spool {
             batches,
             waiting: Vec::new(),
@@ -69,7 +92,7 @@ impl Recording {
             last: Event::default(),
             closed: false,
         };
-        (Self { done }, spool)
+        (Unstarted { out: Box::new(out), format, header, batches: waiting }, spool)
     }
 
     /// Hands the last events over, waits until they are written, and returns how many were written and how many lost.

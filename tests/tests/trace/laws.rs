@@ -144,7 +144,8 @@ fn each_rule_has_a_test_here() {
 
 /// What the client of a SOCKS5 connection recorded: the peer closes first.
 fn client() -> Vec<Event> {
-    play(&Scenario::named("socks5").unwrap(), 1).unwrap().a
+    let scenario = Scenario::named("socks5").expect("it is there");
+    play(&scenario, 1).expect("every scenario starts").a
 }
 
 fn broken(events: Vec<Event>) -> Vec<Law> {
@@ -163,7 +164,7 @@ fn again(event: &Event, view: View) -> Event {
 }
 
 fn change(event: &mut Event, how: impl FnOnce(&mut View)) {
-    let mut view = event.view().unwrap();
+    let mut view = event.view().expect("it is of a known kind");
     how(&mut view);
     *event = again(event, view);
 }
@@ -172,7 +173,7 @@ fn state(events: &[Event], wanted: State) -> usize {
     events
         .iter()
         .position(|event| matches!(event.view(), Some(View::State { to, .. }) if to == wanted))
-        .unwrap()
+        .expect("it is in the trace")
 }
 
 fn is_segment(event: &Event, was_sent: bool, wanted: Flags) -> bool {
@@ -180,5 +181,5 @@ fn is_segment(event: &Event, was_sent: bool, wanted: Flags) -> bool {
 }
 
 fn segment(events: &[Event], sent: bool, flags: Flags) -> usize {
-    events.iter().position(|event| is_segment(event, sent, flags)).unwrap()
+    events.iter().position(|event| is_segment(event, sent, flags)).expect("it is in the trace")
 }

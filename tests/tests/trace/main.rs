@@ -4,3 +4,4 @@ mod events;
 mod files;
 mod laws;
 mod rings;
+mod views;
