@@ -8,7 +8,7 @@ use crate::exit::{ADDRESS, FAILED, Failure, REFUSED, TRUNCATED, UNVERIFIED, USAG
 use crate::printer::{Page, Printer};
 use core::net::{IpAddr, SocketAddr};
 use serde_json::json;
-use sockhop::file::{Outcome, SenderError};
+use sockhop::file::{Outcome, SenderError, SenderState};
 use sockhop_hosted::engine::Engine;
 use sockhop_hosted::front::HostFront;
 use sockhop_hosted::ladder::Style;
@@ -186,9 +186,15 @@ fn report(
                 "{shown} was sent, but the classic protocol cannot prove that it arrived whole: compare digests"
             ),
         )),
-        Err(SenderError::Classic) => {
-            Err(Failure::new(REFUSED, format!("{shown}: {}: try --classic", SenderError::Classic)))
-        }
+        // One that knows only names may say "ok" and no more, or be at a loss with what it takes for a name.
+        Err(
+            error @ (SenderError::Classic
+            | SenderError::Ended(SenderState::Offering)
+            | SenderError::Broken(SenderState::Offering)),
+        ) => Err(Failure::new(
+            REFUSED,
+            format!("{shown}: {error}; for a receiver that knows names only: --classic"),
+        )),
         Err(error) if error.is_truncation() => {
             Err(Failure::new(TRUNCATED, format!("{shown}: {error}; send it again to go on where it was cut")))
         }
