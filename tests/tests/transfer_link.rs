@@ -9,7 +9,6 @@ use sockhop::file::{
 use sockhop::machine::Machine;
 use sockhop::relay::{Broken, Ring, Stream};
 use sockhop::socks5::{Client, ClientEvent, Command, Refusal};
-use sockhop::tcp::Marks;
 use sockhop::time::Instant;
 use sockhop::trace::View;
 use sockhop::wire::{Host, Target, TargetOf};
@@ -175,6 +174,8 @@ fn transfer(
         let asleep = pause.filter(|(from, to)| (*from..*to).contains(&now.since(Instant::ZERO)));
         if asleep.is_none() {
             more |= inbox.serve(&mut link.b, now);
+        } else {
+            while link.b.next_event().is_some() {}
         }
         link.settle();
         let over = home.ended.is_some() && (inbox.ended.is_some() || inbox.flow.is_none());
@@ -242,12 +243,13 @@ fn a_slow_disk_closes_the_window_back_to_the_senders_disk() {
     let pause = (Duration::from_millis(60), Duration::from_secs(20));
     let (sent, got) = transfer(&book, &mut shelf, &mut link, Some(pause));
     assert_eq!((sent, got), (Ok(Outcome::Verified), Some(Ok(Outcome::Verified))));
-    let closes = |view: View, mark| matches!(view, View::Segment { marks, .. } if marks.contains(mark));
-    let views: Vec<_> =
-        link.b.sink().0.iter().filter_map(|event| Some((event.time(), event.view()?))).collect();
-    let closed =
-        views.iter().find(|(_, view)| closes(*view, Marks::ZERO_WINDOW)).expect("the window closes").0;
-    let opened = views.iter().find(|(_, view)| closes(*view, Marks::REOPEN)).expect("and opens again").0;
+    let windows = link.b.sink().0.iter().filter_map(|event| match event.view()? {
+        View::Segment { sent: true, window, .. } => Some((event.time(), window)),
+        _ => None,
+    });
+    let mut windows = windows.skip_while(|(_, window)| *window > 0);
+    let closed = windows.next().expect("the window closes").0;
+    let opened = windows.find(|(_, window)| *window > 0).expect("and opens again").0;
     assert!(closed < Instant::from_micros(2_000_000) && opened >= Instant::from_micros(20_000_000));
     // While it stands closed nothing but probes leaves the sender: its disk is not read.
     let sent_meanwhile: u64 = link
