@@ -1,5 +1,6 @@
 //! Runs sockhop's machines on a smoltcp stack behind a Linux TUN device.
 
+pub mod echo;
 pub mod egress;
 pub mod engine;
 pub mod front;
@@ -8,6 +9,7 @@ pub mod ladder;
 pub mod link;
 pub mod listening;
 pub mod os;
+pub mod ping;
 pub mod proxy;
 pub mod resolve;
 pub mod runtime;
@@ -16,3 +18,4 @@ pub mod sim;
 pub mod transfer;
 pub mod tun;
 pub mod users;
+pub mod via;

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 use sockhop_tests::folder::Folder;
-use sockhop_tests::netns::{self, possible};
+use sockhop_tests::netns::{self, Namespace, possible};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::path::Path;
@@ -269,4 +269,51 @@ fn a_file_above_the_cap_is_refused_before_it_is_sent() {
     assert_eq!(status.code(), Some(9));
     assert!(said.iter().any(|line| line.contains("too large")), "{said:?}");
     assert!(inbox.names().is_empty());
+}
+
+#[test]
+fn files_pass_the_stack_in_both_roles_and_the_proxy() {
+    if !possible("files_pass_the_stack_in_both_roles_and_the_proxy", &[]) {
+        return;
+    }
+    let namespace = Namespace::new();
+    let program = netns::program().to_string_lossy().into_owned();
+    let (home, inbox) = (Folder::new("stack-home"), Folder::new("stack-inbox"));
+    let inbox_path = inbox.path().to_string_lossy().into_owned();
+    let _proxy = namespace.proxy(&[]);
+    let ways: [(&str, &[&str], &[&str], &str); 4] = [
+        ("to-stack", &["--on-stack", "--addr", "198.18.4.2/30"], &[], "198.18.4.2"),
+        (
+            "from-stack",
+            &["--listen", "0.0.0.0:7007"],
+            &["--from-stack", "--addr", "198.18.8.2/30"],
+            "198.18.8.1",
+        ),
+        ("via", &["--listen", "127.0.0.1:7007"], &["--via", "socks5://198.18.0.2:1080"], "127.0.0.1"),
+        (
+            "via-to-stack",
+            &["--on-stack", "--addr", "198.18.4.2/30"],
+            &["--via", "socks5://198.18.0.2:1080"],
+            "198.18.4.2",
+        ),
+    ];
+    for (name, receives, sends, at) in ways {
+        let source = file(&home, name, 5 << 20);
+        let line = [&["receive", &inbox_path, "--once", "--json"], receives].concat();
+        let line = format!("{program} {} 2>&1", line.join(" "));
+        let receiver = namespace.start("sh", &["-c", &line]);
+        receiver.until("receiving into");
+        let path = source.to_string_lossy().into_owned();
+        let output = namespace.output(&program, &[&["send", "--json"], sends, &[&path, at]].concat());
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            output.status.success() && said.contains("\"outcome\":\"verified\""),
+            "{name}: {said}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        assert!(sends.first() != Some(&"--from-stack") || said.contains("\"retransmitted\":0"), "{said}");
+        receiver.until("\"outcome\":\"verified\"");
+        assert_eq!(sum(&inbox.path().join(name)), sum(&source), "{name}");
+    }
+    drop(namespace);
 }

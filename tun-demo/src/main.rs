@@ -3,6 +3,7 @@
 mod args;
 mod config;
 mod doctor;
+mod echo;
 mod exit;
 mod explain;
 mod lab;
@@ -50,9 +51,17 @@ fn run(command: &Command) -> Result<(), Failure> {
     if let Command::Receive(options) = command {
         return transfer::receive::run(options);
     }
+    if let Command::Echo(options) = command {
+        return echo::run(options);
+    }
+    if let Command::Ping(options) = command {
+        return echo::ping::run(options, &mut std::io::stdout());
+    }
     let mut out = std::io::stdout().lock();
     match command {
-        Command::Socks5(_) | Command::Send(_) | Command::Receive(_) => Ok(()),
+        Command::Socks5(_) | Command::Send(_) | Command::Receive(_) | Command::Echo(_) | Command::Ping(_) => {
+            Ok(())
+        }
         Command::Lab(options) => lab::run(options, &mut out),
         Command::Sim(options) => sim::play(options, &mut out),
         Command::Explain(options) => explain::run(options, &mut out),

@@ -5,12 +5,14 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tun-demo");
-const SUBCOMMANDS: [&str; 11] = [
+const SUBCOMMANDS: [&str; 13] = [
     "socks5",
     "lab",
     "sim",
     "send",
     "receive",
+    "echo",
+    "ping",
     "explain",
     "passwd",
     "doctor",

@@ -60,6 +60,11 @@ impl<S: Sink> Engine<S> {
         })
     }
 
+    /// Opens this UDP port of one of the stack's addresses; returns whether it was free.
+    pub fn open_port_at(&mut self, at: SocketAddr) -> bool {
+        self.datagrams.open.insert(at)
+    }
+
     /// Closes a UDP port; what has come to it is forgotten.
     pub fn close_port(&mut self, at: SocketAddr) {
         self.datagrams.open.remove(&at);

@@ -13,7 +13,8 @@ use sockhop_hosted::engine::Engine;
 use sockhop_hosted::front::HostFront;
 use sockhop_hosted::ladder::Style;
 use sockhop_hosted::serve::Loop;
-use sockhop_hosted::transfer::{DialError, FileSource, Progress, Sending, Sent, SourceError, dial};
+use sockhop_hosted::transfer::{FileSource, Progress, Sending, Sent, SourceError};
+use sockhop_hosted::via::{DialError, dial};
 use std::io::Write;
 use std::path::Path;
 
@@ -178,6 +179,12 @@ fn report(
         }
     }
     out.flush()?;
+    verdict(name, sent)
+}
+
+/// Returns nothing for a verified file, and for any other what to do about it.
+fn verdict(name: &str, sent: &Sent) -> Result<(), Failure> {
+    let shown = name.escape_debug();
     match sent.outcome {
         Ok(Outcome::Verified) => Ok(()),
         Ok(Outcome::Unverified) => Err(Failure::new(
