@@ -11,7 +11,7 @@ use sockhop::relay::{Broken, Ring, Stream};
 use sockhop::socks5::{Client, ClientEvent, Command, Refusal};
 use sockhop::time::Instant;
 use sockhop::trace::View;
-use sockhop::wire::{Host, Target, TargetOf};
+use sockhop::wire::{Host, HostOf, Target, TargetOf};
 use sockhop_hosted::egress::{self, Dialed, Egress, Failure};
 use sockhop_hosted::engine::{Config, Engine, Event, FlowId};
 use sockhop_hosted::lab::Tape;
@@ -367,6 +367,12 @@ impl Stream for Hop {
     }
 }
 
+/// Returns a client that asks a proxy for this target.
+fn asking_for(target: SocketAddr) -> Client<Vec<u8>> {
+    let asked = TargetOf { host: HostOf::Ip(target.ip()), port: target.port() };
+    Client::new(Command::Connect, asked, None).expect("an address fits")
+}
+
 #[test]
 fn over_three_hops_with_loss_and_reordering_the_digests_are_equal() {
     let path = Path {
@@ -392,8 +398,7 @@ fn over_three_hops_with_loss_and_reordering_the_digests_are_equal() {
         let mut proxy = Proxy::new(proxy::Config::default(), onward);
         let flow =
             near.a.connect(Instant::ZERO, SocketAddr::from((SENDER, 0)), socks).expect("there is room");
-        let asked = TargetOf { host: sockhop::wire::HostOf::Ip(target.ip()), port: PORT };
-        let client = Client::new(Command::Connect, asked, None).expect("an address fits");
+        let client = asking_for(target);
         let (book, mut shelf) = (book(200_000), Shelf::default());
         let (mut home, mut inbox) = (Home::new(&book, Some(client), flow), Inbox::new(&mut shelf));
         while near.now().micros() < STUCK && (home.ended.is_none() || inbox.ended.is_none()) {
@@ -428,7 +433,6 @@ fn over_three_hops_with_loss_and_reordering_the_digests_are_equal() {
             inbox.intake.digest().map(sockhop::file::Digest::sum),
         );
         assert!(sums.0.is_some() && sums.0 == sums.1);
-        drop(inbox);
         assert_eq!(shelf.files["a.bin"], book.content);
     }
 }
