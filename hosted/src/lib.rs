@@ -2,6 +2,7 @@
 
 pub mod arrivals;
 pub mod control;
+pub mod echo;
 pub mod egress;
 pub mod engine;
 pub mod forwarding;
@@ -11,6 +12,7 @@ pub mod ladder;
 pub mod link;
 pub mod listening;
 pub mod os;
+pub mod ping;
 pub mod proxy;
 pub mod report;
 pub mod resolve;
@@ -22,3 +24,4 @@ pub mod survey;
 pub mod transfer;
 pub mod tun;
 pub mod users;
+pub mod via;

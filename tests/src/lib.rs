@@ -2,6 +2,7 @@
 
 pub mod desk;
 pub mod files;
+pub mod folder;
 pub mod golden;
 pub mod netns;
 pub mod oracle;

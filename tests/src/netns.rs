@@ -252,7 +252,10 @@ pub fn neighbour(name: &str) -> PathBuf {
 }
 
 /// Returns the command under test, built once.
-fn program() -> PathBuf {
+///
+/// # Panics
+/// It cannot be built.
+pub fn program() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT
         .get_or_init(|| {

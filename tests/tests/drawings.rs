@@ -12,6 +12,8 @@ use sockhop_hosted::link::Dice;
 use std::collections::BTreeSet;
 
 type Edges = BTreeSet<(String, String)>;
+/// A verb of an honest conversation.
+type Step<'a, M> = &'a dyn Fn(&mut M);
 
 /// Verbs that a conversation may meet, each leading on from any state.
 const ROUNDS: usize = 7;
@@ -141,10 +143,6 @@ fn the_socks4_clients_drawing_is_the_client() {
 
 #[test]
 fn the_file_receivers_drawing_is_the_receiver() {
-    let offer = |name: &[u8], size: u64| {
-        let head = [b"\0HOP\x01\x03".as_slice(), &[name.len() as u8], name].concat();
-        [head, size.to_be_bytes().to_vec(), vec![0; 10]].concat()
-    };
     let (safe, unsafe_name, empty) = (offer(b"a", 2), offer(b"..", 2), offer(b"a", 0));
     let (start, elsewhere, sum) = ([0; 8], [9; 8], [7; 32]);
     let messages: [&[u8]; 10] = [
@@ -159,9 +157,8 @@ fn the_file_receivers_drawing_is_the_receiver() {
         &elsewhere,
         &sum,
     ];
-    let flood = vec![b'x'; 1 << 20];
     let mut taken = Edges::new();
-    let honest: [&dyn Fn(&mut file::Receiver); 11] = [
+    let honest: [Step<'_, file::Receiver>; 11] = [
         &|receiver| assert_eq!(receiver.feed(&safe), 1),
         &|receiver| assert_eq!(receiver.feed(&safe[1..]), safe.len() - 1),
         &|receiver| receiver.accept(Held { octets: 0, sum: Sum([0; 32]) }),
@@ -174,7 +171,7 @@ fn the_file_receivers_drawing_is_the_receiver() {
         &file::Receiver::commit,
         &|receiver| assert_eq!(receiver.drain(&mut [0; 64]), 2),
     ];
-    let classic: [&dyn Fn(&mut file::Receiver); 7] = [
+    let classic: [Step<'_, file::Receiver>; 7] = [
         &|receiver| assert_eq!(receiver.feed(b"name"), 1),
         &|receiver| assert_eq!(receiver.feed(b"ame"), 3),
         &|receiver| receiver.expire(),
@@ -183,7 +180,7 @@ fn the_file_receivers_drawing_is_the_receiver() {
         &|receiver| receiver.end(),
         &file::Receiver::commit,
     ];
-    let nothing: [&dyn Fn(&mut file::Receiver); 6] = [
+    let nothing: [Step<'_, file::Receiver>; 6] = [
         &|receiver| assert_eq!(receiver.feed(&empty), 1),
         &|receiver| assert_eq!(receiver.feed(&empty[1..]), empty.len() - 1),
         honest[2],
@@ -191,29 +188,7 @@ fn the_file_receivers_drawing_is_the_receiver() {
         honest[4],
         &file::Receiver::begin,
     ];
-    let verbs = |receiver: &file::Receiver| {
-        let mut next = common(receiver, &messages);
-        next.push(with(receiver, |receiver| {
-            receiver.feed(&flood);
-        }));
-        next.push(with(receiver, file::Receiver::broke));
-        next.push(with(receiver, |receiver| receiver.refuse(file::Refusal::Refused)));
-        match receiver.poll() {
-            Ok(file::Event::Offer(_)) => next.push(with(receiver, |receiver| {
-                receiver.accept(Held { octets: 0, sum: Sum([0; 32]) });
-            })),
-            Ok(file::Event::Start { .. }) => next.push(with(receiver, file::Receiver::begin)),
-            Ok(file::Event::Content { .. }) => next.push(with(receiver, |receiver| receiver.advance(2))),
-            Ok(file::Event::Verify) => {
-                next.extend([7, 8].map(|sum| with(receiver, |receiver| receiver.verify(Sum([sum; 32])))));
-            }
-            Ok(file::Event::Commit) => next.push(with(receiver, file::Receiver::commit)),
-            Ok(file::Event::Finish) => next.push(with(receiver, file::Receiver::finish)),
-            Ok(file::Event::Done(_)) | Err(_) => {}
-        }
-        next
-    };
-    let refused: [&dyn Fn(&mut file::Receiver); 5] = [
+    let refused: [Step<'_, file::Receiver>; 5] = [
         honest[0],
         honest[1],
         &|receiver| receiver.refuse(file::Refusal::Exists),
@@ -221,9 +196,41 @@ fn the_file_receivers_drawing_is_the_receiver() {
         &file::Receiver::finish,
     ];
     for way in [&honest[..], &classic, &nothing, &refused] {
-        wander(file::Receiver::new(Algorithms::ALL, Leading::Plain), way, &mut taken, verbs);
+        wander(file::Receiver::new(Algorithms::ALL, Leading::Plain), way, &mut taken, |receiver| {
+            receiver_verbs(receiver, &messages)
+        });
     }
     assert_eq!(taken, drawn(include_str!("../../core/src/file/receiver/mod.rs")));
+}
+
+/// Returns a framed offer.
+fn offer(name: &[u8], size: u64) -> Vec<u8> {
+    let head = [b"\0HOP\x01\x03".as_slice(), &[name.len() as u8], name].concat();
+    [head, size.to_be_bytes().to_vec(), vec![0; 10]].concat()
+}
+
+/// What a receiver of files may meet.
+fn receiver_verbs(receiver: &file::Receiver, messages: &[&[u8]]) -> Vec<file::Receiver> {
+    let mut next = common(receiver, messages);
+    next.push(with(receiver, |receiver| {
+        receiver.feed(&[b'x'; 1 << 20]);
+    }));
+    next.push(with(receiver, file::Receiver::broke));
+    next.push(with(receiver, |receiver| receiver.refuse(file::Refusal::Refused)));
+    match receiver.poll() {
+        Ok(file::Event::Offer(_)) => next.push(with(receiver, |receiver| {
+            receiver.accept(Held { octets: 0, sum: Sum([0; 32]) });
+        })),
+        Ok(file::Event::Start { .. }) => next.push(with(receiver, file::Receiver::begin)),
+        Ok(file::Event::Content { .. }) => next.push(with(receiver, |receiver| receiver.advance(2))),
+        Ok(file::Event::Verify) => {
+            next.extend([7, 8].map(|sum| with(receiver, |receiver| receiver.verify(Sum([sum; 32])))));
+        }
+        Ok(file::Event::Commit) => next.push(with(receiver, file::Receiver::commit)),
+        Ok(file::Event::Finish) => next.push(with(receiver, file::Receiver::finish)),
+        Ok(file::Event::Done(_)) | Err(_) => {}
+    }
+    next
 }
 
 #[test]
@@ -242,7 +249,7 @@ fn the_file_senders_drawing_is_the_sender() {
         &[b'x'; 255],
     ];
     let mut taken = Edges::new();
-    let honest: [&dyn Fn(&mut file::Sender<&'static str>); 8] = [
+    let honest: [Step<'_, file::Sender<&'static str>>; 8] = [
         &|sender| assert!(sender.drain(&mut [0; 64]) > 0),
         &|sender| assert!(sender.feed(b"ok\0\0\0\0\0\0\0\0\0") >= 2),
         &|sender| assert!(sender.drain(&mut [0; 64]) < 9),
@@ -337,7 +344,7 @@ fn explore<M: Machine + Copy + Debug>(first: M, taken: &mut Edges, verbs: impl F
 /// insides to try each.
 fn wander<M: Machine + Copy>(
     first: M,
-    honest: &[&dyn Fn(&mut M)],
+    honest: &[Step<'_, M>],
     taken: &mut Edges,
     verbs: impl Fn(&M) -> Vec<M>,
 ) {

@@ -1,5 +1,6 @@
 //! Every flag, once: parsing, help, man page and completions come from here.
 
+use crate::echo::flags::{Echo, Ping};
 use crate::exit;
 use crate::transfer::flags::{self, Receive, Send};
 use clap::builder::{PossibleValue, PossibleValuesParser};
@@ -87,6 +88,12 @@ pub(crate) enum Command {
     /// Receive files into a folder, from `tun-demo send` or from classic senders
     #[command(after_help = flags::RECEIVE)]
     Receive(Box<Receive>),
+    /// Send back what comes, by TCP and UDP
+    #[command(after_help = crate::echo::flags::ECHO)]
+    Echo(Box<Echo>),
+    /// Measure how long echoes take, and which are lost, repeated or out of order
+    #[command(after_help = crate::echo::flags::PING)]
+    Ping(Box<Ping>),
     /// Say whether the rules let somebody through to an address, and which of them decides
     #[command(after_help = "Examples:
   tun-demo explain 127.0.0.1:80

@@ -4,6 +4,7 @@ mod args;
 mod asking;
 mod config;
 mod doctor;
+mod echo;
 mod exit;
 mod explain;
 mod lab;
@@ -57,9 +58,17 @@ fn run(command: &Command) -> Result<(), Failure> {
     if let Command::Receive(options) = command {
         return transfer::receive::run(options);
     }
+    if let Command::Echo(options) = command {
+        return echo::run(options);
+    }
+    if let Command::Ping(options) = command {
+        return echo::ping::run(options, &mut std::io::stdout());
+    }
     let mut out = std::io::stdout().lock();
     match command {
-        Command::Socks5(_) | Command::Send(_) | Command::Receive(_) => Ok(()),
+        Command::Socks5(_) | Command::Send(_) | Command::Receive(_) | Command::Echo(_) | Command::Ping(_) => {
+            Ok(())
+        }
         Command::Netstat(options) => netstat::run(options, &mut out),
         Command::Top(options) => top::run(options),
         Command::Lab(options) => lab::run(options, &mut out),

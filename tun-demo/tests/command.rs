@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tun-demo");
-const SUBCOMMANDS: [&str; 14] = [
+const SUBCOMMANDS: [&str; 16] = [
     "socks5",
     "netstat",
     "top",
@@ -14,6 +14,8 @@ const SUBCOMMANDS: [&str; 14] = [
     "trace",
     "send",
     "receive",
+    "echo",
+    "ping",
     "explain",
     "passwd",
     "doctor",

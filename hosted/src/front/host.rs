@@ -144,6 +144,21 @@ impl HostFront {
         }
     }
 
+    /// Opens this UDP port, or any for port 0, and returns which it is.
+    ///
+    /// # Errors
+    /// The host's.
+    pub fn open_port_at(&mut self, at: SocketAddr) -> io::Result<SocketAddr> {
+        let mut socket = UdpSocket::bind(at)?;
+        let at = socket.local_addr()?;
+        let entry = self.ports.vacant_entry();
+        let token = Token(FIRST + KINDS * entry.key() + DATAGRAMS);
+        self.registry.register(&mut socket, token, Interest::READABLE)?;
+        self.by_port.insert(at, entry.key());
+        entry.insert((at, socket));
+        Ok(at)
+    }
+
     /// Takes note of an event of one of its sockets; returns whether it was one.
     pub fn ready(&mut self, token: Token) -> bool {
         let Some(number) = token.0.checked_sub(FIRST) else { return false };
@@ -310,14 +325,7 @@ impl Front for HostFront {
     }
 
     fn open_port(&mut self, ip: IpAddr) -> Option<SocketAddr> {
-        let mut socket = UdpSocket::bind(SocketAddr::new(ip, 0)).ok()?;
-        let at = socket.local_addr().ok()?;
-        let entry = self.ports.vacant_entry();
-        let token = Token(FIRST + KINDS * entry.key() + DATAGRAMS);
-        self.registry.register(&mut socket, token, Interest::READABLE).ok()?;
-        self.by_port.insert(at, entry.key());
-        entry.insert((at, socket));
-        Some(at)
+        self.open_port_at(SocketAddr::new(ip, 0)).ok()
     }
 
     fn close_port(&mut self, at: SocketAddr) {

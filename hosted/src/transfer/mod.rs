@@ -9,14 +9,12 @@ mod part;
 mod receiving;
 mod sending;
 mod source;
-mod via;
 
 pub use folder::Folder;
 pub use part::{Existing, Part, Policy};
 pub use receiving::{Progress, Received, Receiving};
 pub use sending::{Sending, Sent};
 pub use source::{FileSource, SourceError};
-pub use via::{DialError, dial};
 
 /// The port that files are received at unless another is named.
 pub const PORT: u16 = 7_007;

@@ -14,6 +14,8 @@ use std::sync::mpsc::{self, Receiver, TryRecvError};
 
 /// How part files begin; no file with such a name is received.
 const PREFIX: &str = ".sockhop-";
+/// The permissions of a file of which nothing but its name is known.
+const CLASSIC_MODE: Mode = Mode::from_bits_retain(0o644);
 /// How many other names are tried for a file whose own is taken.
 const NAMES: u32 = 1_000;
 
@@ -53,6 +55,8 @@ pub struct Part {
     waker: Option<Arc<Waker>>,
     open: Option<Open>,
     committing: Option<Receiver<Result<String, Refusal>>>,
+    /// What was offered, even if it was refused.
+    offered: Option<(String, Option<Stat>)>,
     /// The name that the file has in the end.
     name: Option<String>,
 }
@@ -70,7 +74,7 @@ struct Open {
 impl Part {
     /// Returns a place for one file.
     pub const fn new(folder: Arc<Folder>, policy: Policy, waker: Option<Arc<Waker>>) -> Self {
-        Self { folder, policy, waker, open: None, committing: None, name: None }
+        Self { folder, policy, waker, open: None, committing: None, offered: None, name: None }
     }
 
     /// Returns the name that the file was given, once it is in its place.
@@ -80,7 +84,7 @@ impl Part {
 
     /// Returns the name that was offered.
     pub fn offered(&self) -> Option<(&str, Option<Stat>)> {
-        self.open.as_ref().map(|open| (open.name.as_str(), open.stat))
+        self.offered.as_ref().map(|(name, stat)| (name.as_str(), *stat))
     }
 
     /// Returns whether the file is being brought to the disk.
@@ -125,6 +129,7 @@ impl Part {
 impl Store for Part {
     fn open(&mut self, offer: &Offer<'_>) -> Result<u64, Refusal> {
         let name = offer.name.as_str();
+        self.offered = Some((name.to_owned(), offer.stat));
         if name.starts_with(PREFIX) {
             return Err(Refusal::BadName);
         }
@@ -224,6 +229,9 @@ impl Drop for Part {
 /// Brings a file to the disk and gives it its name, which it returns.
 fn settle(folder: &Folder, open: &Open, existing: Existing) -> Result<String, Refusal> {
     let Some(part) = &open.part else { return Ok(open.name.clone()) };
+    if open.stat.is_none() {
+        rustix::fs::fchmod(&open.file, CLASSIC_MODE).map_err(refusal)?;
+    }
     if let Some(stat) = open.stat {
         let time = Timespec { tv_sec: stat.mtime, tv_nsec: 0 };
         let mode = Mode::from_raw_mode(stat.mode.into());

@@ -90,7 +90,7 @@ pub(crate) struct Receive {
     #[arg(long)]
     pub(crate) any_name: bool,
 
-    /// Receive at an address of this host; can be given several times [default: [::]:7007]
+    /// Receive at an address of this host; can be given several times [default: port 7007 of all]
     #[arg(long, value_name = "ADDR:PORT", conflicts_with = "on_stack")]
     pub(crate) listen: Vec<core::net::SocketAddr>,
 

@@ -12,7 +12,8 @@ pub(crate) struct Meter {
     pub(crate) page: Option<Page>,
     retransmitted: u64,
     closed: Duration,
-    since: Option<Instant>,
+    /// Since when our window stands closed, and the peer's.
+    since: (Option<Instant>, Option<Instant>),
 }
 
 /// What was counted.
@@ -26,7 +27,7 @@ pub(crate) struct Counted {
 
 impl Meter {
     pub(crate) const fn new(page: Option<Page>) -> Self {
-        Self { page, retransmitted: 0, closed: Duration::ZERO, since: None }
+        Self { page, retransmitted: 0, closed: Duration::ZERO, since: (None, None) }
     }
 
     pub(crate) const fn counted(&self) -> Counted {
@@ -36,14 +37,16 @@ impl Meter {
 
 impl Sink for Meter {
     fn record(&mut self, event: &Event) {
-        if let Some(View::Segment { window, marks, flags, .. }) = event.view() {
+        if let Some(View::Segment { sent, window, marks, flags, .. }) = event.view() {
             self.retransmitted += u64::from(marks.contains(Marks::RETRANSMIT));
-            let shut = window == 0 && !flags.contains(Flags::RST) && !flags.contains(Flags::SYN);
-            match self.since {
-                None if shut && marks.contains(Marks::ZERO_WINDOW) => self.since = Some(event.time()),
-                Some(since) if marks.contains(Marks::REOPEN) => {
-                    self.closed += event.time().since(since);
-                    self.since = None;
+            let since = if sent { &mut self.since.0 } else { &mut self.since.1 };
+            // A reset says nothing of a window.
+            let shut = window == 0 && !flags.contains(Flags::RST);
+            match *since {
+                None if shut => *since = Some(event.time()),
+                Some(began) if !shut => {
+                    self.closed += event.time().since(began);
+                    *since = None;
                 }
                 None | Some(_) => {}
             }

@@ -1,8 +1,8 @@
 //! `tun-demo send` and `tun-demo receive`.
 
 pub(crate) mod flags;
-mod meter;
+pub(crate) mod meter;
 pub(crate) mod receive;
 pub(crate) mod send;
 mod shown;
-mod stack;
+pub(crate) mod stack;

@@ -8,12 +8,13 @@ use crate::exit::{ADDRESS, FAILED, Failure, REFUSED, TRUNCATED, UNVERIFIED, USAG
 use crate::printer::{Page, Printer};
 use core::net::{IpAddr, SocketAddr};
 use serde_json::json;
-use sockhop::file::{Outcome, SenderError};
+use sockhop::file::{Outcome, SenderError, SenderState};
 use sockhop_hosted::engine::Engine;
 use sockhop_hosted::front::HostFront;
 use sockhop_hosted::ladder::Style;
 use sockhop_hosted::serve::Loop;
-use sockhop_hosted::transfer::{DialError, FileSource, Progress, Sending, Sent, SourceError, dial};
+use sockhop_hosted::transfer::{FileSource, Progress, Sending, Sent, SourceError};
+use sockhop_hosted::via::{DialError, dial};
 use std::io::Write;
 use std::path::Path;
 
@@ -180,6 +181,12 @@ fn report(
         }
     }
     out.flush()?;
+    verdict(name, sent)
+}
+
+/// Returns nothing for a verified file, and for any other what to do about it.
+fn verdict(name: &str, sent: &Sent) -> Result<(), Failure> {
+    let shown = name.escape_debug();
     match sent.outcome {
         Ok(Outcome::Verified) => Ok(()),
         Ok(Outcome::Unverified) => Err(Failure::new(
@@ -188,9 +195,15 @@ fn report(
                 "{shown} was sent, but the classic protocol cannot prove that it arrived whole: compare digests"
             ),
         )),
-        Err(SenderError::Classic) => {
-            Err(Failure::new(REFUSED, format!("{shown}: {}: try --classic", SenderError::Classic)))
-        }
+        // One that knows only names may say "ok" and no more, or be at a loss with what it takes for a name.
+        Err(
+            error @ (SenderError::Classic
+            | SenderError::Ended(SenderState::Offering)
+            | SenderError::Broken(SenderState::Offering)),
+        ) => Err(Failure::new(
+            REFUSED,
+            format!("{shown}: {error}; for a receiver that knows names only: --classic"),
+        )),
         Err(error) if error.is_truncation() => {
             Err(Failure::new(TRUNCATED, format!("{shown}: {error}; send it again to go on where it was cut")))
         }

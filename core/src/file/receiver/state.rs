@@ -67,25 +67,25 @@ impl State {
 /// What stands to be done by the owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
-    /// Decide about a file; retired by [`Receiver::accept`] or [`Receiver::refuse`].
+    /// Decide about a file; retired by [`Receiver::accept`](super::Receiver::accept) or [`Receiver::refuse`](super::Receiver::refuse).
     Offer(Offer<'a>),
-    /// Forget all that is held behind this octet, the digest included; retired by [`Receiver::begin`].
+    /// Forget all that is held behind this octet, the digest included; retired by [`Receiver::begin`](super::Receiver::begin).
     Start {
         /// What was held, or 0.
         at: u64,
     },
-    /// Store the octets that arrive; moved on by [`Receiver::advance`].
+    /// Store the octets that arrive; moved on by [`Receiver::advance`](super::Receiver::advance).
     Content {
         /// The place of the next octet in the file.
         at: u64,
         /// How many may follow; a classic file ends with the stream, and this is far beyond its end.
         left: u64,
     },
-    /// Give the digest of all octets; retired by [`Receiver::verify`].
+    /// Give the digest of all octets; retired by [`Receiver::verify`](super::Receiver::verify).
     Verify,
-    /// Put the file in its place, so that it survives a loss of power; retired by [`Receiver::commit`].
+    /// Put the file in its place, so that it survives a loss of power; retired by [`Receiver::commit`](super::Receiver::commit).
     Commit,
-    /// End our half of the connection; retired by [`Receiver::finish`].
+    /// End our half of the connection; retired by [`Receiver::finish`](super::Receiver::finish).
     Finish,
     /// It is over and the file in its place: close. It stands.
     Done(Outcome),

@@ -229,6 +229,7 @@ impl<B: AsRef<str>> Sender<B> {
         match self.state {
             SenderState::Done | SenderState::Failed => {}
             SenderState::Hearing => self.refused(),
+            SenderState::Offering if self.has_heard_ok_alone() => self.fail(SenderError::Classic),
             SenderState::Offering
             | SenderState::Comparing
             | SenderState::Sending
@@ -236,6 +237,11 @@ impl<B: AsRef<str>> Sender<B> {
             | SenderState::Closing
             | SenderState::Verdict => self.fail(error),
         }
+    }
+
+    /// Returns whether the receiver has spoken as only a classic one does.
+    fn has_heard_ok_alone(&self) -> bool {
+        !self.classic && self.inbox.octets() == OK
     }
 
     fn send_from(&mut self, start: u64) {
@@ -329,9 +335,6 @@ impl<B: AsRef<str>> Machine for Sender<B> {
     fn end(&mut self) {
         match self.state {
             SenderState::Verdict if self.classic => self.go(SenderState::Done),
-            SenderState::Offering if !self.classic && self.inbox.octets() == OK => {
-                self.fail(SenderError::Classic)
-            }
             state => self.lost(SenderError::Ended(state)),
         }
     }
@@ -372,7 +375,7 @@ impl<B: AsRef<str>> Machine for Sender<B> {
 
     fn patience(&self) -> Option<Patience> {
         let (limit, reason) = match self.state {
-            SenderState::Offering if !self.classic && self.inbox.octets() == OK => (CLASSIC, Reason::Answer),
+            SenderState::Offering if self.has_heard_ok_alone() => (CLASSIC, Reason::Answer),
             SenderState::Offering | SenderState::Verdict => (ANSWER_TIME, Reason::Answer),
             SenderState::Sending | SenderState::Closing => (IDLE, Reason::Idle),
             SenderState::Hearing => (LINGER, Reason::Linger),
@@ -384,12 +387,8 @@ impl<B: AsRef<str>> Machine for Sender<B> {
     }
 
     fn expire(&mut self) {
-        match self.state {
-            SenderState::Offering if !self.classic && self.inbox.octets() == OK => {
-                self.fail(SenderError::Classic)
-            }
-            SenderState::Comparing | SenderState::Digesting => {}
-            state => self.lost(SenderError::Expired(state)),
+        if !matches!(self.state, SenderState::Comparing | SenderState::Digesting) {
+            self.lost(SenderError::Expired(self.state));
         }
     }
 }

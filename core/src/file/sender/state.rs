@@ -46,23 +46,23 @@ impl SenderState {
 /// What stands to be done by the owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SenderEvent {
-    /// Compute the digest of the first octets; retired by [`Sender::compare`].
+    /// Compute the digest of the first octets; retired by [`Sender::compare`](super::Sender::compare).
     Compare {
         /// By which algorithm.
         algorithm: Algorithm,
         /// How many octets, at least one.
         octets: u64,
     },
-    /// Put content into the connection; moved on by [`Sender::advance`].
+    /// Put content into the connection; moved on by [`Sender::advance`](super::Sender::advance).
     Send {
         /// The place of the next octet in the file.
         offset: u64,
         /// How many octets are left.
         left: u64,
     },
-    /// Give the digest of the whole file; retired by [`Sender::digest`].
+    /// Give the digest of the whole file; retired by [`Sender::digest`](super::Sender::digest).
     Digest,
-    /// End our half of the connection; retired by [`Sender::finish`].
+    /// End our half of the connection; retired by [`Sender::finish`](super::Sender::finish).
     Finish,
     /// It is over and the file is there: close. It stands.
     Done(Outcome),
@@ -80,7 +80,7 @@ pub enum SenderError {
     Protocol(u8),
     /// The receiver refused.
     Refused(Refusal),
-    /// The receiver refused with a code that means nothing, or without one; [`Sender::text`] is what it said.
+    /// The receiver refused with a code that means nothing, or without one; [`Sender::text`](super::Sender::text) is what it said.
     Unknown(u8),
     /// The file changed while it was sent, or could not be read.
     Abandoned,

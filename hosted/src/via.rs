@@ -1,8 +1,8 @@
-//! A connection to a receiver, straight or through a SOCKS5 server.
+//! A connection to somewhere, waited for: straight or through a SOCKS5 server.
 
 use crate::egress::Upstream;
 use core::fmt;
-use core::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
 use sockhop::machine::Machine;
 use sockhop::socks5::{Client, ClientError, ClientEvent, Command};
@@ -28,7 +28,7 @@ impl fmt::Display for DialError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Host(at, error) => {
-                write!(f, "{at} cannot be reached: {error}; does a receiver listen there?")
+                write!(f, "{at} cannot be reached: {error}; does anything listen there?")
             }
             Self::Server(at, error) => write!(f, "{at}: {error}"),
         }
@@ -42,18 +42,47 @@ impl core::error::Error for DialError {}
 /// # Errors
 /// [`DialError`].
 pub fn dial(host: &str, port: u16, via: Option<&Upstream>) -> Result<TcpStream, DialError> {
-    let Some(server) = via else { return reach(host, port) };
-    let mut stream = reach(&server.at().host.to_string(), server.at().port)?;
-    let target = match host.parse::<IpAddr>() {
+    match via {
+        None => reach(host, port),
+        Some(server) => ask(server, Command::Connect, target(host, port)).map(|(stream, _)| stream),
+    }
+}
+
+/// Opens an association at a SOCKS5 server: datagrams go to the address returned, for as long as the stream stands.
+///
+/// # Errors
+/// [`DialError`].
+pub fn associate(server: &Upstream) -> Result<(TcpStream, SocketAddr), DialError> {
+    let from = TargetOf { host: HostOf::Ip(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), port: 0 };
+    let (stream, bound) = ask(server, Command::Associate, from)?;
+    let host = |error: io::Error| DialError::Host(server.to_string(), error);
+    let peer = stream.peer_addr().map_err(host)?;
+    // A server that names no address means its own.
+    let at = bound
+        .map_or(peer, |at| if at.ip().is_unspecified() { SocketAddr::new(peer.ip(), at.port()) } else { at });
+    Ok((stream, at))
+}
+
+/// Returns where datagrams or octets are to go, a name as it is.
+pub fn target(host: &str, port: u16) -> TargetOf<Vec<u8>> {
+    let host = match host.parse::<IpAddr>() {
         Ok(ip) => HostOf::Ip(ip),
         Err(_) => HostOf::Name(host.as_bytes().to_vec()),
     };
+    TargetOf { host, port }
+}
+
+/// Asks a server for something, and returns its connection and the address it answers with.
+fn ask(
+    server: &Upstream,
+    command: Command,
+    target: TargetOf<Vec<u8>>,
+) -> Result<(TcpStream, Option<SocketAddr>), DialError> {
+    let mut stream = reach(&server.at().host.to_string(), server.at().port)?;
     let refused = |error| DialError::Server(server.to_string(), error);
-    let target = TargetOf { host: target, port };
-    let login = server.login().cloned();
-    let client = Client::new(Command::Connect, target, login).map_err(refused)?;
+    let client = Client::new(command, target, server.login().cloned()).map_err(refused)?;
     match talk(&mut stream, client) {
-        Ok(Ok(())) => Ok(stream),
+        Ok(Ok(bound)) => Ok((stream, bound)),
         Ok(Err(error)) => Err(refused(error)),
         Err(error) => Err(DialError::Host(server.to_string(), error)),
     }
@@ -82,15 +111,19 @@ fn is_itself(stream: &TcpStream) -> bool {
 }
 
 /// Lets a client talk until it is granted what it asked for; octet by octet, since what follows is not its.
-fn talk(stream: &mut TcpStream, mut client: Client<Vec<u8>>) -> io::Result<Result<(), ClientError>> {
+fn talk(
+    stream: &mut TcpStream,
+    mut client: Client<Vec<u8>>,
+) -> io::Result<Result<Option<SocketAddr>, ClientError>> {
     stream.set_read_timeout(Some(SILENCE))?;
-    loop {
+    let bound = loop {
         let mut out = [0; 600];
         let count = client.drain(&mut out);
         stream.write_all(&out[..count])?;
         match client.poll() {
+            Ok(ClientEvent::Relay { bound }) => break bound,
             // No look-up is asked for here.
-            Ok(ClientEvent::Relay { .. } | ClientEvent::Name { .. } | ClientEvent::Resolved { .. }) => break,
+            Ok(ClientEvent::Name { .. } | ClientEvent::Resolved { .. }) => break None,
             Ok(ClientEvent::Listening { .. }) => client.noted(),
             Err(nb::Error::Other(error)) => return Ok(Err(error)),
             Err(nb::Error::WouldBlock) if count > 0 => {}
@@ -104,7 +137,7 @@ fn talk(stream: &mut TcpStream, mut client: Client<Vec<u8>>) -> io::Result<Resul
                 }
             }
         }
-    }
+    };
     stream.set_read_timeout(None)?;
-    Ok(Ok(()))
+    Ok(Ok(bound))
 }
