@@ -13,7 +13,7 @@ BOARDS = {
         ["-netdev", "{net},id=net", "-device", "virtio-net-device,netdev=net"],
     ),
 }
-PORTS = {"echo": 7, "socks": 1080, "files": 8023, "trace": 7070}
+PORTS = {"echo": 7, "socks": 1080, "files": 7007, "reader": 7008, "trace": 7070}
 SECONDS = 20
 PAINT = 0xCC
 
@@ -91,7 +91,7 @@ class Board:
         lines = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
         places = {line.split()[-1]: int(line.split()[0], 16) for line in lines if not line.startswith(" ")}
         top = places["_stack_start"]
-        bottom = places.get("_stack_end", places.get("__sstack"))
+        bottom = places.get("_stack_end", places.get("__estack"))
         dump = pathlib.Path(folder, "stack")
         self.tell(f'pmemsave {bottom:#x} {top - bottom:#x} "{dump}"')
         octets = dump.read_bytes()
