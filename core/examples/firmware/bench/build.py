@@ -45,12 +45,20 @@ def build(here, board, kind):
     return str(image)
 
 
+BARE = ("-Clink-arg=--export-dynamic", "-Clink-arg=--entry=0")
+
+
+def machine(here):
+    """Returns an image of nothing but the SOCKS5 server."""
+    made = cargo(here / "panic", here, TARGETS["lm3s6965"], ["--features", "machine"], BARE)
+    return str(made / "sockhop-panic")
+
+
 def links_without_panic(here, control):
     """Returns whether the proof links; with its control it must not, for the reason that a panic can be reached."""
     words = ["--features", "control"] if control else []
-    flags = ("-Clink-arg=--export-dynamic", "-Clink-arg=--entry=0")
     try:
-        cargo(here / "panic", here, TARGETS["lm3s6965"], words, flags)
+        cargo(here / "panic", here, TARGETS["lm3s6965"], words, BARE)
     except subprocess.CalledProcessError as error:
         if b"a_panic_can_be_reached" not in error.stderr:
             raise RuntimeError(error.stderr.decode()[-2_000:]) from error

@@ -21,7 +21,12 @@ fn verbs<M: Machine>(machine: &mut M, input: &[u8], output: &mut [u8]) -> usize 
 macro_rules! server {
     ($name:ident, $server:ty) => {
         #[unsafe(no_mangle)]
-        extern "Rust" fn $name(server: &mut $server, input: &[u8], output: &mut [u8], outcome: Outcome) -> usize {
+        extern "Rust" fn $name(
+            server: &mut $server,
+            input: &[u8],
+            output: &mut [u8],
+            outcome: Outcome,
+        ) -> usize {
             server.answer(outcome);
             server.accept(outcome);
             let _ = core::hint::black_box(server.refusal());

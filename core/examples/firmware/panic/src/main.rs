@@ -4,7 +4,11 @@
 #![no_std]
 #![no_main]
 
+#[cfg(feature = "machine")]
+mod machine;
+#[cfg(not(feature = "machine"))]
 mod machines;
+#[cfg(not(feature = "machine"))]
 mod tcp;
 
 use core::panic::PanicInfo;

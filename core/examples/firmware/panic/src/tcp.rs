@@ -50,7 +50,13 @@ extern "Rust" fn empty(empty: &Empty, from: SocketAddr, to: SocketAddr, out: &mu
 }
 
 #[unsafe(no_mangle)]
-extern "Rust" fn number(key: &[u64; 2], local: SocketAddr, remote: SocketAddr, now: Instant, after: Option<Seq>) -> Seq {
+extern "Rust" fn number(
+    key: &[u64; 2],
+    local: SocketAddr,
+    remote: SocketAddr,
+    now: Instant,
+    after: Option<Seq>,
+) -> Seq {
     isn(key, local, remote, now, after)
 }
 
