@@ -18,6 +18,8 @@
 mod datagram;
 mod flow;
 mod ingress;
+#[cfg(feature = "embedded-io")]
+mod io;
 mod memory;
 mod nic;
 mod port;
@@ -28,6 +30,10 @@ mod session;
 mod wait;
 
 pub use datagram::Datagram;
+#[cfg(feature = "embedded-io")]
+pub use io::Blocking;
+#[cfg(feature = "embedded-io-async")]
+pub use io::Shared;
 pub use memory::Memory;
 pub use nic::{FRAME, Nic, Phy};
 pub use proxy::{Policy, Proxy, allow_others, literal};
@@ -221,7 +227,23 @@ impl<'a, N: Nic, S: Sink> Node<'a, N, S> {
         if self.datagrams.standing.is_none() {
             self.flush();
         }
+        #[cfg(feature = "embedded-io-async")]
+        self.wake();
         taken > 0
+    }
+
+    /// Has the task that waits for a connection woken by the next [`poll`](Self::poll); one task for each.
+    #[cfg(feature = "embedded-io-async")]
+    pub(crate) fn wake_with(&mut self, id: FlowId, waker: &core::task::Waker) {
+        if let Some(flow) = self.find(id) {
+            flow.waker = Some(waker.clone());
+        }
+    }
+
+    #[cfg(feature = "embedded-io-async")]
+    fn wake(&mut self) {
+        let flows = self.flows.iter_mut().chain(self.door.iter_mut());
+        flows.filter_map(|flow| flow.waker.take()).for_each(core::task::Waker::wake);
     }
 
     /// Serves every connection, sends the datagram that waits, and forgets what is over.
