@@ -36,7 +36,7 @@ pub use io::Blocking;
 pub use io::Shared;
 pub use memory::Memory;
 pub use nic::{FRAME, Nic, Phy};
-pub use proxy::{Policy, Proxy, allow_others, literal};
+pub use proxy::{Judge, Policy, Proxy, allow_others, literal};
 pub use session::{End, Report};
 
 use crate::stack::{Socket, Wish};
