@@ -364,45 +364,6 @@ impl<'a, N: Nic, S: Sink> Node<'a, N, S> {
         }
     }
 
-    /// Opens a UDP port, any that is free; `None` when there are too many.
-    pub fn open_port(&mut self) -> Option<u16> {
-        self.datagrams.open()
-    }
-
-    /// Opens this UDP port; `false` when there are too many.
-    pub fn open_port_at(&mut self, port: u16) -> bool {
-        self.datagrams.open_at(port)
-    }
-
-    /// Closes a UDP port.
-    pub fn close_port(&mut self, port: u16) {
-        self.datagrams.close(port);
-    }
-
-    /// Returns the datagram that stands.
-    pub fn datagram(&self) -> Option<Datagram<'_>> {
-        let standing = self.datagrams.standing.as_ref()?;
-        let payload = self.seam.input.get(standing.payload.clone())?;
-        Some(Datagram { at: standing.at, from: standing.from, payload })
-    }
-
-    /// Forgets the datagram that stands.
-    pub fn drop_datagram(&mut self) {
-        self.datagrams.standing = None;
-    }
-
-    /// Passes the datagram that stands on: without its first `skip` octets, behind `header`; `false` if it is lost.
-    pub fn pass_datagram(&mut self, at: u16, to: SocketAddrV4, header: &[u8], skip: usize) -> bool {
-        let Some(standing) = self.datagrams.standing.take() else { return false };
-        let payload = self.seam.input.get(standing.payload).and_then(|payload| payload.get(skip..));
-        self.datagrams.send(self.seam.now, at, to, [header, payload.unwrap_or(&[])])
-    }
-
-    /// Sends a datagram; `false` if it is longer than the link takes, or the one before waits for its way.
-    pub fn send_datagram(&mut self, at: u16, to: SocketAddrV4, payload: &[u8]) -> bool {
-        self.datagrams.send(self.seam.now, at, to, [payload, &[]])
-    }
-
     /// Returns the node's own address.
     pub const fn address(&self) -> Ipv4Addr {
         self.seam.address
