@@ -94,8 +94,10 @@ def short(name):
     """Returns a function's name without the types it is made for."""
     depth, out = 0, ""
     for letter in name.removeprefix("<"):
-        depth += (letter == "<") - (letter == ">")
-        out += letter if depth <= 0 and letter != ">" else ""
+        opens, closes = letter == "<", letter == ">"
+        depth += opens
+        out += letter if depth == 0 and not closes else ""
+        depth = max(depth - closes, 0)
     return out.replace("::::", "::").rstrip(":")
 
 

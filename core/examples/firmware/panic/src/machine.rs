@@ -30,10 +30,10 @@ extern "Rust" fn converse(
     output: &mut [u8],
     answer: Result<SocketAddr, Refusal>,
     right: bool,
-) -> usize {
-    let moved = server.feed(input) + server.drain(output);
+) -> (usize, usize) {
+    let moved = (server.feed(input), server.drain(output));
     let (asks, wants) = match server.poll() {
-        Ok(Event::Login { user, password }) => (core::hint::black_box((user, password)).0.len() > 0, false),
+        Ok(Event::Login { user, password }) => (!core::hint::black_box((user, password)).0.is_empty(), false),
         Ok(Event::Request(request)) => (false, core::hint::black_box(request).target.port > 0),
         Ok(Event::Accept | Event::Relay) | Err(_) => (false, false),
     };
