@@ -30,3 +30,7 @@ pub mod io;
 pub mod node;
 #[cfg(any(feature = "smoltcp", feature = "node"))]
 pub mod stack;
+
+#[cfg(all(doctest, feature = "node", feature = "smoltcp"))]
+#[doc = include_str!("../README.md")]
+mod readme {}

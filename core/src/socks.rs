@@ -43,7 +43,6 @@ impl core::error::Error for Error {}
 /// Its inbox has `N` octets; 520 hold every login and request of either version. SOCKS4 has no passwords: a server
 /// that wants one refuses it in good order.
 #[derive(Clone, Copy, Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is no allocator to box with")]
 pub enum AnyServer<const N: usize = 520> {
     /// A SOCKS4 client, which is refused if a password is wanted.
     V4(socks4::Server<N>, Login),

@@ -1,5 +1,6 @@
 //! A device on a simulated cable: a node with its proxy at one end, an engine that is client and origin at the other.
 
+use core::cell::RefCell;
 use core::net::{IpAddr, SocketAddr, SocketAddrV4};
 use core::time::Duration;
 use sockhop::node::{Config, Limits, Memory, Nic, Node, Policy, Proxy, Report, allow_others, literal};
@@ -9,7 +10,6 @@ use sockhop::time::Instant;
 use sockhop_hosted::engine::{Config as EngineConfig, Engine, Event, FlowId, Wire};
 use sockhop_hosted::lab::Tape;
 use sockhop_hosted::link::{Path, Pipe};
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 

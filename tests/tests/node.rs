@@ -1,10 +1,12 @@
 //! A device's stack and proxy against an engine, on good and bad cables, among floods and holders.
 
 use core::net::{SocketAddr, SocketAddrV4};
+use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;
-use sockhop::node::End;
+use sockhop::node::{Blocking, End, FlowId, Shared};
+use sockhop::relay::Stream;
 use sockhop::tcp::{Empty, Flags, Law, Seq, State};
-use sockhop::time::Reason;
+use sockhop::time::{Instant, Reason};
 use sockhop_hosted::link::{Dice, Path};
 use sockhop_hosted::sim::violations;
 use sockhop_tests::desk;
@@ -200,11 +202,72 @@ fn a_fin_that_is_repeated_is_acknowledged_after_the_socket_has_gone() {
     let mut client = [ask(&mut desk, b"x")];
     assert!(desk.run(&mut client, MINUTE, |desk, _| desk.reports.len() == 1));
     // The acknowledgment of the origin's FIN is lost for a while: its end waits in LAST-ACK.
-    path.cuts = vec![(desk.now().since(sockhop::time::Instant::ZERO), Duration::from_secs(9))];
+    path.cuts = vec![(desk.now().since(Instant::ZERO), Duration::from_secs(9))];
     desk.back = sockhop_hosted::link::Pipe::new(path, 8);
     desk.run(&mut client, 2 * MINUTE, |desk, _| desk.engine.load().flows == 0);
     assert_eq!(desk.engine.load().flows, 0, "the origin's end has heard the acknowledgment");
     assert_eq!(desk.state(&client[0]), State::Closed);
+}
+
+/// Opens a connection of the device's own to the echo.
+fn dial(desk: &mut Desk) -> FlowId {
+    let flow = desk.node.connect(at(ECHO)).expect("a free place");
+    assert!(desk.run(&mut [], MINUTE, |desk, _| desk.node.state(flow) == State::Established));
+    flow
+}
+
+#[test]
+fn a_connection_is_read_and_written_as_an_embedded_io_stream() {
+    use embedded_io::{Error as _, ErrorKind, Read, Write};
+    let mut desk = Desk::new(&good(), 10);
+    let flow = dial(&mut desk);
+    let now = desk.now();
+    Blocking::new(&mut desk.node, flow, || now).write_all(b"to and fro").expect("it is taken");
+    desk.run(&mut [], MINUTE / 60, |_, _| false);
+    let now = desk.now();
+    let mut stream = Blocking::new(&mut desk.node, flow, || now);
+    stream.flush().expect("it was acknowledged");
+    let mut heard = [0; 10];
+    stream.read_exact(&mut heard).expect("it came back");
+    assert_eq!(&heard, b"to and fro");
+    desk.node.stream(flow).expect("it stands").abort();
+    desk.run(&mut [], MINUTE / 60, |_, _| false);
+    let broken = Blocking::new(&mut desk.node, flow, || now).read(&mut heard).expect_err("it is over");
+    assert_eq!(broken.kind(), ErrorKind::ConnectionReset);
+}
+
+#[test]
+fn a_task_that_waits_for_a_connection_is_woken_when_the_node_works() {
+    use core::cell::RefCell;
+    use core::pin::pin;
+    use core::task::{Context, Poll, Waker};
+    use embedded_io_async::{Read, Write};
+    let mut desk = Desk::new(&good(), 11);
+    let flow = dial(&mut desk);
+    let Desk { engine, node, .. } = desk;
+    drop(engine);
+    let node = RefCell::new(node);
+    let (woken, mut heard) = (std::sync::Arc::new(Woken::default()), [0; 4]);
+    let waker = Waker::from(woken.clone());
+    let mut context = Context::from_waker(&waker);
+    let mut stream = Shared::new(&node, flow);
+    let write = pin!(stream.write(b"octets")).as_mut().poll(&mut context);
+    assert!(matches!(write, Poll::Ready(Ok(6))));
+    let mut read = pin!(stream.read(&mut heard));
+    assert!(read.as_mut().poll(&mut context).is_pending());
+    assert_eq!(woken.0.load(Ordering::Relaxed), 0);
+    node.borrow_mut().poll(Instant::from_micros(60_000_000));
+    assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+    assert!(read.as_mut().poll(&mut context).is_pending(), "and waits again, since nothing has come");
+}
+
+#[derive(Default)]
+struct Woken(AtomicU32);
+
+impl std::task::Wake for Woken {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use sockhop::socks5::{Client, ClientEvent, Command, Refusal};
 use sockhop::time::Instant;
 use sockhop::trace::View;
 use sockhop::wire::{Host, HostOf, Target, TargetOf};
-use sockhop_hosted::egress::{self, Dialed, Egress, Failure};
+use sockhop_hosted::egress::{self, Dialed, Egress, Failure, Leg};
 use sockhop_hosted::engine::{Config, Engine, Event, FlowId};
 use sockhop_hosted::lab::Tape;
 use sockhop_hosted::link::{Dice, Link, Path, Pipe};
@@ -75,7 +75,10 @@ impl<'a> Home<'a> {
             let heard = ring.with_received(|octets| pair(client.feed(octets))).ok().flatten().unwrap_or(0);
             match client.poll() {
                 Ok(ClientEvent::Relay { .. }) => self.client = None,
-                Ok(ClientEvent::Listening { .. }) | Err(nb::Error::WouldBlock) => return said + heard > 0,
+                Ok(
+                    ClientEvent::Listening { .. } | ClientEvent::Name { .. } | ClientEvent::Resolved { .. },
+                )
+                | Err(nb::Error::WouldBlock) => return said + heard > 0,
                 Err(nb::Error::Other(error)) => panic!("the proxy leads on: {error}"),
             }
         }
@@ -300,6 +303,10 @@ impl Egress for Onward {
 
     fn associate(&mut self, _key: usize, _user: &str, _now: Instant) {}
 
+    fn resolve(&mut self, _key: usize, _user: &str, _target: Target<'_>, _now: Instant) {}
+
+    fn reverse(&mut self, _key: usize, _user: &str, _target: Target<'_>, _now: Instant) {}
+
     fn send(&mut self, _key: usize, _target: Target<'_>, _payload: &[u8], _now: Instant) {}
 
     fn cancel(&mut self, key: usize) {
@@ -315,7 +322,7 @@ impl Egress for Onward {
             let Event::Ready(flow) = event else { continue };
             if let Some(key) = self.dials.remove(&flow) {
                 self.flows.insert(flow, key);
-                let stream = Hop { link: Rc::clone(&self.link), flow };
+                let stream = Leg::Own(Hop { link: Rc::clone(&self.link), flow });
                 let bound = SocketAddr::from((MIDDLE, 1));
                 self.events.push_back(egress::Event::Dialed { key, outcome: Ok(Dialed { stream, bound }) });
             } else if let Some(key) = self.flows.get(&flow) {

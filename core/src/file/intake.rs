@@ -43,6 +43,11 @@ impl<S: Store, D: Digest, const N: usize> Intake<S, D, N> {
         &mut self.store
     }
 
+    /// Gives the store back.
+    pub fn into_store(self) -> S {
+        self.store
+    }
+
     /// Returns the digest of what is stored so far, once there is some.
     pub const fn digest(&self) -> Option<&D> {
         self.digest.as_ref()

@@ -4,9 +4,10 @@
 //! finds the way to its target. All ports share that socket, since it holds one datagram only as long as the target's
 //! Ethernet address is asked for.
 
-use super::Nic;
 use super::seam::{Seam, ipv4};
+use super::{Nic, Node};
 use crate::time::Instant;
+use crate::trace::Sink;
 use core::net::SocketAddrV4;
 use core::ops::Range;
 use core::time::Duration;
@@ -122,6 +123,47 @@ impl<'a> Datagrams<'a> {
         front.copy_from_slice(parts[0]);
         back.copy_from_slice(parts[1]);
         true
+    }
+}
+
+impl<N: Nic, S: Sink> Node<'_, N, S> {
+    /// Opens a UDP port, any that is free; `None` when there are too many.
+    pub fn open_port(&mut self) -> Option<u16> {
+        self.datagrams.open()
+    }
+
+    /// Opens this UDP port; `false` when there are too many.
+    pub fn open_port_at(&mut self, port: u16) -> bool {
+        self.datagrams.open_at(port)
+    }
+
+    /// Closes a UDP port.
+    pub fn close_port(&mut self, port: u16) {
+        self.datagrams.close(port);
+    }
+
+    /// Returns the datagram that stands.
+    pub fn datagram(&self) -> Option<Datagram<'_>> {
+        let standing = self.datagrams.standing.as_ref()?;
+        let payload = self.seam.input.get(standing.payload.clone())?;
+        Some(Datagram { at: standing.at, from: standing.from, payload })
+    }
+
+    /// Forgets the datagram that stands.
+    pub fn drop_datagram(&mut self) {
+        self.datagrams.standing = None;
+    }
+
+    /// Passes the datagram that stands on: without its first `skip` octets, behind `header`; `false` if it is lost.
+    pub fn pass_datagram(&mut self, at: u16, to: SocketAddrV4, header: &[u8], skip: usize) -> bool {
+        let Some(standing) = self.datagrams.standing.take() else { return false };
+        let payload = self.seam.input.get(standing.payload).and_then(|payload| payload.get(skip..));
+        self.datagrams.send(self.seam.now, at, to, [header, payload.unwrap_or(&[])])
+    }
+
+    /// Sends a datagram; `false` if it is longer than the link takes, or the one before waits for its way.
+    pub fn send_datagram(&mut self, at: u16, to: SocketAddrV4, payload: &[u8]) -> bool {
+        self.datagrams.send(self.seam.now, at, to, [payload, &[]])
     }
 }
 

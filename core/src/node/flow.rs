@@ -52,6 +52,9 @@ pub(super) struct Flow<'a> {
     pub(super) lingering: Seq,
     /// Octets of payload that came in and went out, repetitions included.
     octets: (u64, u64),
+    /// The task that waits for something to happen here.
+    #[cfg(feature = "embedded-io-async")]
+    pub(super) waker: Option<core::task::Waker>,
 }
 
 impl core::fmt::Debug for Flow<'_> {
@@ -88,6 +91,8 @@ impl<'a> Flow<'a> {
             deadline: None,
             lingering: Seq(0),
             octets: (0, 0),
+            #[cfg(feature = "embedded-io-async")]
+            waker: None,
         }
     }
 

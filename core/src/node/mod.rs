@@ -18,6 +18,8 @@
 mod datagram;
 mod flow;
 mod ingress;
+#[cfg(feature = "embedded-io")]
+mod io;
 mod memory;
 mod nic;
 mod port;
@@ -28,9 +30,13 @@ mod session;
 mod wait;
 
 pub use datagram::Datagram;
+#[cfg(feature = "embedded-io")]
+pub use io::Blocking;
+#[cfg(feature = "embedded-io-async")]
+pub use io::Shared;
 pub use memory::Memory;
 pub use nic::{FRAME, Nic, Phy};
-pub use proxy::{Policy, Proxy, allow_others, literal};
+pub use proxy::{Judge, Policy, Proxy, allow_others, literal};
 pub use session::{End, Report};
 
 use crate::stack::{Socket, Wish};
@@ -221,7 +227,23 @@ impl<'a, N: Nic, S: Sink> Node<'a, N, S> {
         if self.datagrams.standing.is_none() {
             self.flush();
         }
+        #[cfg(feature = "embedded-io-async")]
+        self.wake();
         taken > 0
+    }
+
+    /// Has the task that waits for a connection woken by the next [`poll`](Self::poll); one task for each.
+    #[cfg(feature = "embedded-io-async")]
+    pub(crate) fn wake_with(&mut self, id: FlowId, waker: &core::task::Waker) {
+        if let Some(flow) = self.find(id) {
+            flow.waker = Some(waker.clone());
+        }
+    }
+
+    #[cfg(feature = "embedded-io-async")]
+    fn wake(&mut self) {
+        let flows = self.flows.iter_mut().chain(self.door.iter_mut());
+        flows.filter_map(|flow| flow.waker.take()).for_each(core::task::Waker::wake);
     }
 
     /// Serves every connection, sends the datagram that waits, and forgets what is over.
@@ -340,45 +362,6 @@ impl<'a, N: Nic, S: Sink> Node<'a, N, S> {
         if flow.wish == Wish::Keep {
             flow.wish = if flow.state == State::SynSent { Wish::Abort } else { Wish::Close };
         }
-    }
-
-    /// Opens a UDP port, any that is free; `None` when there are too many.
-    pub fn open_port(&mut self) -> Option<u16> {
-        self.datagrams.open()
-    }
-
-    /// Opens this UDP port; `false` when there are too many.
-    pub fn open_port_at(&mut self, port: u16) -> bool {
-        self.datagrams.open_at(port)
-    }
-
-    /// Closes a UDP port.
-    pub fn close_port(&mut self, port: u16) {
-        self.datagrams.close(port);
-    }
-
-    /// Returns the datagram that stands.
-    pub fn datagram(&self) -> Option<Datagram<'_>> {
-        let standing = self.datagrams.standing.as_ref()?;
-        let payload = self.seam.input.get(standing.payload.clone())?;
-        Some(Datagram { at: standing.at, from: standing.from, payload })
-    }
-
-    /// Forgets the datagram that stands.
-    pub fn drop_datagram(&mut self) {
-        self.datagrams.standing = None;
-    }
-
-    /// Passes the datagram that stands on: without its first `skip` octets, behind `header`; `false` if it is lost.
-    pub fn pass_datagram(&mut self, at: u16, to: SocketAddrV4, header: &[u8], skip: usize) -> bool {
-        let Some(standing) = self.datagrams.standing.take() else { return false };
-        let payload = self.seam.input.get(standing.payload).and_then(|payload| payload.get(skip..));
-        self.datagrams.send(self.seam.now, at, to, [header, payload.unwrap_or(&[])])
-    }
-
-    /// Sends a datagram; `false` if it is longer than the link takes, or the one before waits for its way.
-    pub fn send_datagram(&mut self, at: u16, to: SocketAddrV4, payload: &[u8]) -> bool {
-        self.datagrams.send(self.seam.now, at, to, [payload, &[]])
     }
 
     /// Returns the node's own address.

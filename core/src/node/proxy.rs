@@ -7,11 +7,14 @@ use crate::time::Instant;
 use crate::trace::Sink;
 use core::net::{Ipv4Addr, SocketAddrV4};
 
+/// Says whether a name and a password are right, both 1 to 255 octets of any value.
+pub type Judge = fn(&[u8], &[u8]) -> bool;
+
 /// What a proxy lets its clients do.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
     /// Judges a name and a password; without it nobody is asked for them.
-    pub login: Option<fn(&[u8], &[u8]) -> bool>,
+    pub login: Option<Judge>,
     /// Says whether the node, whose address comes first, lets its clients reach a target.
     pub allow: fn(Ipv4Addr, SocketAddrV4) -> bool,
     /// Returns the address of a name, at once.

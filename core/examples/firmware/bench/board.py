@@ -13,7 +13,7 @@ BOARDS = {
         ["-netdev", "{net},id=net", "-device", "virtio-net-device,netdev=net"],
     ),
 }
-PORTS = {"echo": 7, "socks": 1080, "files": 8023, "trace": 7070}
+PORTS = {"echo": 7, "socks": 1080, "files": 7007, "reader": 7008, "trace": 7070}
 SECONDS = 20
 PAINT = 0xCC
 
@@ -86,17 +86,20 @@ class Board:
         return port
 
     def painted(self, folder):
-        """Returns how many octets of the stack were ever used: those that are not as they were painted."""
+        """Returns how many octets of the stack were ever used: those that are not as they were painted.
+
+        `None` when there is no paint left, or never was: cortex-m-rt paints no stack of a Cortex-M33.
+        """
         words = ["arm-none-eabi-nm", self.image]
         lines = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
         places = {line.split()[-1]: int(line.split()[0], 16) for line in lines if not line.startswith(" ")}
         top = places["_stack_start"]
-        bottom = places.get("_stack_end", places.get("__sstack"))
+        bottom = places.get("_stack_end", places.get("__estack"))
         dump = pathlib.Path(folder, "stack")
         self.tell(f'pmemsave {bottom:#x} {top - bottom:#x} "{dump}"')
         octets = dump.read_bytes()
         untouched = next((at for at, octet in enumerate(octets) if octet != PAINT), len(octets))
-        return len(octets) - untouched
+        return len(octets) - untouched if untouched else None
 
     def read_all(self, port):
         """Returns what a port of the board's says until it closes."""

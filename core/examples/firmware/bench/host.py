@@ -11,7 +11,7 @@ import struct
 import tempfile
 import threading
 
-SECONDS = 20
+SECONDS = 60
 
 
 class Refused(Exception):

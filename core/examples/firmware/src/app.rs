@@ -3,14 +3,16 @@
 //! ```text
 //! TCP  7     echo                  UDP 7  echo
 //! TCP  1080  SOCKS5, 4 and 4a
-//! TCP  7070  the trace: the last events, 32 octets each, and the connection is closed
+//! TCP  7007  files: framed and classic, into RAM
+//! TCP  7008  the last file is given back
+//! TCP  7070  the trace: a header, and the last events, 32 octets each
 //! ```
 
 use crate::board;
 use crate::nic::Card;
 use crate::service::{Services, Trace};
 use core::net::Ipv4Addr;
-use sockhop::node::{Config, Limits, Memory, Node, Policy, Proxy, allow_others, literal};
+use sockhop::node::{Config, Judge, Limits, Memory, Node, Policy, Proxy, allow_others, literal};
 use static_cell::{ConstStaticCell, StaticCell};
 
 /// Where the board is: qemu's user network.
@@ -46,7 +48,7 @@ fn node(nic: Card, seed: [u64; 2]) -> &'static mut Board {
 
 #[inline(never)]
 fn proxy() -> &'static mut Proxy<CLIENTS, INBOX> {
-    let login = cfg!(feature = "password").then_some(judge as fn(&[u8], &[u8]) -> bool);
+    let login = cfg!(feature = "password").then_some(judge as Judge);
     PROXY.init_with(|| Proxy::new(Policy { login, allow: allow_others, resolve: literal }))
 }
 

@@ -57,10 +57,10 @@ pub fn rest() {
 /// Fills what lies below the present call, so that it can be seen how deep the stack has ever been.
 fn paint() {
     unsafe extern "C" {
-        static __sstack: UnsafeCell<u32>;
+        static __estack: UnsafeCell<u32>;
     }
     // SAFETY: only the address of this symbol of the linker's is taken.
-    let bottom = unsafe { __sstack.get() };
+    let bottom = unsafe { __estack.get() };
     let here = &raw const bottom as usize - 128;
     for at in 0..(here - bottom as usize) / 4 {
         // SAFETY: the words below the present call are nobody's.

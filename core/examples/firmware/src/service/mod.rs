@@ -5,6 +5,8 @@ mod dump;
 #[cfg(feature = "full")]
 mod echo;
 #[cfg(feature = "full")]
+mod files;
+#[cfg(feature = "full")]
 mod full;
 #[cfg(not(feature = "full"))]
 mod none;
