@@ -3,7 +3,7 @@
 use sockhop::file::{Source, Unreadable};
 use sockhop_hosted::transfer::{FileSource, SourceError};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 fn path(name: &str) -> PathBuf {
     let path = std::env::temp_dir().join(format!("sockhop-source-{}-{name}", std::process::id()));
@@ -11,7 +11,7 @@ fn path(name: &str) -> PathBuf {
     path
 }
 
-fn open(path: &PathBuf) -> FileSource {
+fn open(path: &Path) -> FileSource {
     FileSource::open(path, None).expect("it can be read")
 }
 
