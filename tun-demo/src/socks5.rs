@@ -57,13 +57,7 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
     let own: Vec<IpAddr> = stack.iter().map(|(ip, _)| *ip).collect();
     let forwarding = Plan::new(&name, own.clone());
     let (plan, screen) = shown::plan(options, &name, own.clone(), Some(feed))?;
-    let policy = Policy {
-        own,
-        tun: hosts.iter().map(|(ip, _)| *ip).collect(),
-        from_stack: options.egress == Way::Stack,
-        rules: options.rules.in_order(),
-        ..Policy::default()
-    };
+    let policy = policy(options, own, &hosts);
     let way = options.egress.clone();
     let runtime = Runtime::new(tun, engine, &listeners, proxy, policy, way)?.asked_by(plan)?;
     // Before the runtime, so that it is undone while the device is still there.
@@ -93,6 +87,17 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
     match recording.zip(sink.own.spool) {
         Some((recording, spool)) => recording::say(recording, spool, options, &mut out),
         None => Ok(()),
+    }
+}
+
+/// Returns who may go where from a stack with these addresses, whose host has those at the TUN.
+fn policy(options: &Socks5, own: Vec<IpAddr>, hosts: &[(IpAddr, u8)]) -> Policy {
+    Policy {
+        own,
+        tun: hosts.iter().map(|(ip, _)| *ip).collect(),
+        from_stack: options.egress == Way::Stack,
+        rules: options.rules.in_order(),
+        ..Policy::default()
     }
 }
 
