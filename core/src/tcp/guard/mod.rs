@@ -218,7 +218,7 @@ impl Guard {
 
     /// Returns what is left of the window that the wire was shown last, as it stands in a header.
     ///
-    /// It is rounded up: the edge moves right by less than the step that [`slacken`](Self::slacken) keeps free.
+    /// It is rounded up: the edge moves right by less than the step that is kept free.
     pub fn window(&self) -> u16 {
         let Some(shown) = self.shown else { return self.window_believed() };
         let left = shown.since(self.tracker.rcv_nxt()).max(0).unsigned_abs();
