@@ -49,7 +49,7 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
     let name = tun.name().to_owned();
     let mut config = engine::Config::new(stack.clone(), options.mtu.into(), [word(0), word(8)]);
     config.limits.ring.1 = RING;
-    let (recording, spool) = recording::begin(options)?;
+    let (recording, spool) = recording::begin(options.trace.as_deref(), "proxy")?;
     let feed = Feed::default();
     let own = Watch { page: options.ladder.then(Page::default), spool };
     let engine = Engine::new(config, Overheard { own, feed: feed.clone() });
@@ -85,7 +85,7 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     sum_up(&summary, &name, &mut out)?;
     match recording.zip(sink.own.spool) {
-        Some((recording, spool)) => recording::say(recording, spool, options, &mut out),
+        Some((recording, spool)) => recording::say(recording, spool, options.trace.as_deref(), &mut out),
         None => Ok(()),
     }
 }

@@ -222,7 +222,8 @@ impl Guard {
     pub fn window(&self) -> u16 {
         let Some(shown) = self.shown else { return self.window_believed() };
         let left = shown.since(self.tracker.rcv_nxt()).max(0).unsigned_abs();
-        u16::try_from(left.div_ceil(1 << self.tracker.our_shift())).unwrap_or(u16::MAX)
+        let shift = self.tracker.our_shift() & 15;
+        u16::try_from(left.saturating_add((1 << shift) - 1) >> shift).unwrap_or(u16::MAX)
     }
 
     /// Returns what smoltcp believes to have left of the window it advertised, as it stands in a header.
