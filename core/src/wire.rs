@@ -135,7 +135,14 @@ impl<const N: usize> Inbox<N> {
         for (place, octet) in output.iter_mut().zip(&self.octets).take(count) {
             *place = *octet;
         }
-        self.octets.copy_within(count..len, 0);
+        for at in count..len {
+            // Octet by octet, for a range that the compiler cannot bound keeps a panic in reach.
+            if let Some(octet) = self.octets.get(at).copied()
+                && let Some(place) = self.octets.get_mut(at - count)
+            {
+                *place = octet;
+            }
+        }
         self.len -= u16::try_from(count).unwrap_or(0);
         count
     }

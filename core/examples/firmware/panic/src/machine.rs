@@ -35,7 +35,7 @@ extern "Rust" fn converse(
     let (asks, wants) = match server.poll() {
         Ok(Event::Login { user, password }) => (!core::hint::black_box((user, password)).0.is_empty(), false),
         Ok(Event::Request(request)) => (false, core::hint::black_box(request).target.port > 0),
-        Ok(Event::Accept | Event::Relay) | Err(_) => (false, false),
+        Ok(Event::Accept | Event::Relay | Event::Close) | Err(_) => (false, false),
     };
     if asks {
         server.judge(right);
