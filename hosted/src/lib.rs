@@ -12,6 +12,7 @@ pub mod os;
 pub mod proxy;
 pub mod resolve;
 pub mod runtime;
+pub mod sandbox;
 pub mod sim;
 pub mod tun;
 pub mod users;
