@@ -1,18 +1,43 @@
-//! Names to addresses, by the host's own resolver, on threads of its own.
+//! Names to addresses: by a stub that asks the host's name servers, all names at once, or by the C library on a few
+//! threads. The stub opens no file and loads no plug-in, so it works where the process is locked in.
 
+mod lookup;
+mod stub;
+mod system;
+mod wire;
+
+use crate::sandbox::Files;
 use core::net::{IpAddr, SocketAddr};
 use core::sync::atomic::{AtomicBool, Ordering};
 use mio::Waker;
 use std::collections::VecDeque;
+use std::io;
 use std::net::ToSocketAddrs;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use stub::Stub;
+use system::Source;
 
-/// How many names are resolved at once.
+/// How many names the C library resolves at once.
 const THREADS: usize = 8;
 /// How many more may wait.
 const WAITING: usize = 256;
+
+/// Who resolves names.
+#[derive(Clone, Debug, Default)]
+pub enum Names {
+    /// The C library, with all that `/etc/nsswitch.conf` tells it to ask.
+    #[default]
+    Libc,
+    /// A stub that reads `/etc/hosts` and `/etc/resolv.conf` through these.
+    Stub(Files),
+}
+
+impl Names {
+    /// The files that the stub reads.
+    pub const PATHS: [&str; 2] = [system::HOSTS, system::SERVERS];
+}
 
 /// The addresses of a name, or why there are none.
 pub type Answer = Result<Vec<SocketAddr>, String>;
@@ -97,6 +122,17 @@ impl Queue {
         None
     }
 
+    /// Returns the first question that is not forgotten, without waiting for one.
+    fn next(&self) -> Option<Question> {
+        let mut waiting = self.lock();
+        waiting.questions.retain(|question| !question.is_forgotten());
+        waiting.questions.pop_front()
+    }
+
+    fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
     fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_all();
@@ -108,23 +144,46 @@ impl Queue {
     }
 }
 
-/// Resolves names on a few threads, each of which ends after its look-up when this is dropped.
+/// Resolves names on threads of its own, which end when this is dropped; one of the C library's after its look-up.
 #[derive(Debug)]
 pub struct Resolver {
     queue: Arc<Queue>,
     answers: Receiver<(usize, u64, Answer)>,
+    /// Wakes the stub; the C library's threads wait for the queue itself.
+    stub: Option<Waker>,
 }
 
 impl Drop for Resolver {
     fn drop(&mut self) {
         self.queue.close();
+        self.rouse();
     }
 }
 
 impl Resolver {
-    /// Returns a resolver that asks this host's and wakes its owner for each answer.
-    pub fn new(waker: Arc<Waker>) -> Self {
-        Self::with(waker, look_up)
+    /// Returns a resolver that asks whoever is named and wakes its owner for each answer.
+    ///
+    /// # Errors
+    /// The host's, when it has no descriptors left.
+    pub fn new(waker: Arc<Waker>, names: Names) -> io::Result<Self> {
+        match names {
+            Names::Libc => Ok(Self::with(waker, look_up)),
+            Names::Stub(files) => Self::stub(waker, Source::new(files)),
+        }
+    }
+
+    fn stub(waker: Arc<Waker>, source: Source) -> io::Result<Self> {
+        let (queue, (sender, answers)) = (Arc::new(Queue::default()), channel());
+        let (stub, rouser) = Stub::new(Arc::clone(&queue), source, sender, waker)?;
+        thread::spawn(|| stub.run());
+        Ok(Self { queue, answers, stub: Some(rouser) })
+    }
+
+    /// Has the stub look at the queue; one that cannot be woken has no descriptors and answers nobody.
+    fn rouse(&self) {
+        if let Some(stub) = &self.stub {
+            let _ = stub.wake();
+        }
     }
 
     /// Returns a resolver that asks `look_up`, which may take its time, and wakes its owner for each answer.
@@ -145,7 +204,7 @@ impl Resolver {
                 }
             });
         }
-        Self { queue, answers }
+        Self { queue, answers, stub: None }
     }
 
     /// Asks for a name's addresses; a literal is told at once and nobody is asked.
@@ -161,6 +220,7 @@ impl Resolver {
         let asked = Asked(Arc::clone(&forgotten));
         let question = Question { key, generation, name: name.to_owned(), port, forgotten };
         if self.queue.put(question) {
+            self.rouse();
             Ok(Resolved::Asked(asked))
         } else {
             Err(format!("{name}: too many names wait to be resolved"))

@@ -93,7 +93,7 @@ impl<S: Sink> Runtime<S> {
         registry.register(&mut SourceFd(&tun.as_raw_fd()), TUN, Interest::READABLE)?;
         registry.register(&mut SourceFd(&signals.as_raw_fd()), SIGNAL, Interest::READABLE)?;
         let waker = Arc::new(Waker::new(registry, WAKER)?);
-        let egress = egress::through(registry.try_clone()?, SOCKETS, policy, Arc::clone(&waker), way);
+        let egress = egress::through(registry.try_clone()?, SOCKETS, policy, Arc::clone(&waker), way)?;
         for listener in listeners {
             engine.listen(*listener, SOCKS);
         }
