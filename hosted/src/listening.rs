@@ -16,6 +16,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use sockhop::time::Instant;
 use std::io;
+use std::net::TcpListener;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
@@ -37,13 +38,13 @@ pub struct Listening {
 }
 
 impl Listening {
-    /// Returns a proxy that serves SOCKS at each of `at`, for at most `most` clients at once, and goes out by
+    /// Returns a proxy that serves SOCKS at each of these listeners, for at most `most` clients at once, and goes out by
     /// `way`, which is not the stack: there is none.
     ///
     /// # Errors
-    /// The host's, when it has no descriptors left or an address cannot be listened at.
+    /// The host's, when it has no descriptors left.
     pub fn new(
-        at: &[SocketAddr],
+        at: Vec<TcpListener>,
         most: usize,
         config: proxy::Config,
         mut policy: Policy,
@@ -56,7 +57,7 @@ impl Listening {
         let front = HostFront::new(registry.try_clone()?, at, most)?;
         policy.listening = front.listens_at()?;
         let waker = Arc::new(Waker::new(registry, WAKER)?);
-        let egress = egress::through(registry.try_clone()?, SOCKETS, policy, Arc::clone(&waker), way);
+        let egress = egress::through(registry.try_clone()?, SOCKETS, policy, Arc::clone(&waker), way)?;
         let proxy = Proxy::new(config, egress).judged_by(Judge::new(waker)?);
         Ok(Self { poll, front, proxy, signals, began: std::time::Instant::now(), octets: (0, 0) })
     }

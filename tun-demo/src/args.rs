@@ -1,5 +1,9 @@
 //! Every flag, once: parsing, help, man page and completions come from here.
 
+mod service;
+
+pub(crate) use service::{Locking, Resolution};
+
 use crate::exit;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -154,6 +158,9 @@ pub(crate) struct Socks5 {
     /// Seconds a target may take to answer
     #[arg(long, hide_short_help = true, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     pub(crate) connect_timeout: Duration,
+
+    #[command(flatten)]
+    pub(crate) locking: Locking,
 }
 
 /// The rules; the first that fits decides, those that deny before those that allow.

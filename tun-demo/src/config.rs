@@ -6,6 +6,7 @@
 use crate::args::{Arguments, Command};
 use crate::exit::{FAILED, Failure, USAGE};
 use clap::{CommandFactory, Parser};
+use sockhop_hosted::sandbox::Files;
 use std::ffi::OsString;
 use std::path::Path;
 use toml::Value;
@@ -14,7 +15,7 @@ use toml::Value;
 ///
 /// # Errors
 /// As clap prints them, or a sentence that names the file and the key.
-pub(crate) fn parse(line: Vec<OsString>) -> Result<Result<Arguments, clap::Error>, Failure> {
+pub(crate) fn parse(line: Vec<OsString>, files: &Files) -> Result<Result<Arguments, clap::Error>, Failure> {
     let arguments = match Arguments::try_parse_from(&line) {
         Ok(arguments) => arguments,
         Err(error) => return Ok(Err(error)),
@@ -22,7 +23,8 @@ pub(crate) fn parse(line: Vec<OsString>) -> Result<Result<Arguments, clap::Error
     let Command::Socks5(options) = &arguments.command else { return Ok(Ok(arguments)) };
     let Some(path) = &options.config else { return Ok(Ok(arguments)) };
     let shown = path.display();
-    let text = std::fs::read_to_string(path)
+    let text = files
+        .read(path)
         .map_err(|error| Failure::new(FAILED, format!("{shown}: {error}; --config names a file of flags")))?;
     let flags = flags(path, &text)?;
     // The program, its subcommand, the file, the line.

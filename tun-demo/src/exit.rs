@@ -1,7 +1,7 @@
 //! The exit codes, in one table that the program, its help and its tests read.
 
 use core::fmt;
-use sockhop_hosted::{forwarding, tun};
+use sockhop_hosted::{forwarding, sandbox, tun};
 use std::io;
 
 /// Something failed that has no code of its own.
@@ -75,6 +75,16 @@ impl From<forwarding::Error> for Failure {
         let code = match &error {
             forwarding::Error::NoNft(_) => MISSING,
             forwarding::Error::Nft(_) | forwarding::Error::Switch(..) => ADDRESS,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<sandbox::Error> for Failure {
+    fn from(error: sandbox::Error) -> Self {
+        let code = match &error {
+            sandbox::Error::User(..) => PRIVILEGE,
+            sandbox::Error::Threads | sandbox::Error::Privilege(..) | sandbox::Error::Path(..) => FAILED,
         };
         Self::new(code, error.to_string())
     }

@@ -6,6 +6,7 @@ mod doctor;
 mod exit;
 mod explain;
 mod lab;
+mod lockdown;
 mod passwd;
 mod printer;
 mod sim;
@@ -15,11 +16,12 @@ mod states;
 use args::{Arguments, Command};
 use clap::CommandFactory;
 use exit::Failure;
+use sockhop_hosted::sandbox::Files;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let done = match config::parse(std::env::args_os().collect()) {
+    let done = match config::parse(std::env::args_os().collect(), &Files::default()) {
         Ok(Ok(arguments)) => run(&arguments.command),
         Ok(Err(error)) => {
             // A reader that has gone has seen enough.

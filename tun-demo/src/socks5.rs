@@ -3,16 +3,19 @@
 use crate::args::{Arguments, Command, Net6, Socks5, host_of};
 use crate::config;
 use crate::exit::{ADDRESS, FAILED, Failure, PRIVILEGE, USAGE};
+use crate::lockdown;
 use crate::printer::{Page, Printer};
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 use sockhop_hosted::egress::{Policy, Way};
 use sockhop_hosted::engine::{self, Engine};
 use sockhop_hosted::forwarding::Plan;
+use sockhop_hosted::front;
 use sockhop_hosted::ladder::Style;
 use sockhop_hosted::listening::Listening;
 use sockhop_hosted::os;
 use sockhop_hosted::proxy::{self, Deadlines, Limits};
 use sockhop_hosted::runtime::{Reloaded, Runtime, Summary};
+use sockhop_hosted::sandbox::Files;
 use sockhop_hosted::tun::{self, Tun};
 use sockhop_hosted::users::Users;
 use std::io::Write;
@@ -26,7 +29,7 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
     getrandom::fill(&mut seed).map_err(|error| Failure::new(FAILED, format!("no randomness: {error}")))?;
     let word = |at: usize| seed[at..at + 8].iter().fold(0_u64, |word, octet| word << 8 | u64::from(*octet));
     os::pin_ring_memory();
-    let proxy = proxy_of(options)?;
+    let proxy = proxy_of(options, &Files::default())?;
     let users = proxy.users.clone();
     let stack = addresses(options, word(16))?;
     let hosts = stack.iter().map(|&(ip, prefix)| host_of(ip, prefix).map(|host| (host, prefix)));
@@ -38,18 +41,19 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
     let engine = Engine::new(config, options.ladder.then(Page::default));
     let listeners: Vec<SocketAddr> = stack.iter().map(|(ip, _)| SocketAddr::new(*ip, options.port)).collect();
     let own = stack.iter().map(|(ip, _)| *ip).collect();
+    let plan = Plan::new(&name, stack.iter().map(|(ip, _)| *ip));
+    let applied = options.setup.then(|| plan.apply()).transpose()?;
+    let locked = lockdown::enter(options, applied)?;
     let policy = Policy {
         own,
         tun: hosts.iter().map(|(ip, _)| *ip).collect(),
         from_stack: options.egress == Way::Stack,
         rules: options.rules.in_order(),
+        names: locked.names.clone(),
         ..Policy::default()
     };
     let runtime = Runtime::new(tun, engine, &listeners, proxy, policy, options.egress.clone())?;
-    let plan = Plan::new(&name, stack.iter().map(|(ip, _)| *ip));
-    // Before the runtime, so that it is undone while the device is still there.
-    let _applied = options.setup.then(|| plan.apply()).transpose()?;
-    greet(options, &users, &name, &listeners, &mut std::io::stdout().lock())?;
+    greet(options, &users, &name, &listeners, &locked.held, &mut std::io::stdout().lock())?;
     let printer = Printer::start(Style { colour: crate::colour(), whole: true });
     let mut reports = Page::default();
     let summary = runtime.run(
@@ -61,23 +65,27 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
             }
             printer.offer(page);
         },
-        reload(options),
+        reload(options, &locked.files),
     )?;
+    // What was set up is undone before that is said.
+    drop(locked);
     printer.finish(reports)?;
     sum_up(&summary, &name, &mut std::io::stdout().lock())
 }
 
 /// Serves at sockets of this host until Ctrl-C.
 fn listen(options: &Socks5) -> Result<(), Failure> {
-    let policy = Policy { rules: options.rules.in_order(), ..Policy::default() };
     if options.egress == Way::Stack {
         let text = "--egress stack needs the stack, and --listen has none: leave one of them out";
         return Err(Failure::new(USAGE, text));
     }
-    let proxy = proxy_of(options)?;
+    let proxy = proxy_of(options, &Files::default())?;
     let users = proxy.users.clone();
-    let listening = Listening::new(&options.listen, options.most, proxy, policy, options.egress.clone())
-        .map_err(|error| cannot_listen(&error))?;
+    let listeners = front::listen(&options.listen).map_err(|error| cannot_listen(&error))?;
+    let locked = lockdown::enter(options, ())?;
+    let (rules, names) = (options.rules.in_order(), locked.names.clone());
+    let policy = Policy { rules, names, ..Policy::default() };
+    let listening = Listening::new(listeners, options.most, proxy, policy, options.egress.clone())?;
     let at = listening.listens_at()?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "tun-demo {} without a TUN", env!("CARGO_PKG_VERSION"))?;
@@ -90,6 +98,7 @@ fn listen(options: &Socks5) -> Result<(), Failure> {
         writeln!(out, "  whoever reaches {open} can use it: --user NAME:PASS asks for a password")?;
     }
     say_ways(options, &users, at.first().copied(), &mut out)?;
+    writeln!(out, "  {}", locked.held)?;
     writeln!(out, "  Ctrl-C closes the connections; a second one does so at once")?;
     out.flush()?;
     drop(out);
@@ -102,7 +111,7 @@ fn listen(options: &Socks5) -> Result<(), Failure> {
             }
             printer.offer(&mut page);
         },
-        reload(options),
+        reload(options, &locked.files),
     )?;
     printer.finish(page)?;
     let mut out = std::io::stdout().lock();
@@ -136,14 +145,14 @@ fn cannot_listen(error: &std::io::Error) -> Failure {
 }
 
 /// Returns what the proxy is told, the file of users included.
-fn proxy_of(options: &Socks5) -> Result<proxy::Config, Failure> {
+fn proxy_of(options: &Socks5, files: &Files) -> Result<proxy::Config, Failure> {
     let mut users = Users::default();
     for (name, password) in &options.user {
         users.add(name, password);
     }
     if let Some(path) = &options.users {
         let shown = path.display();
-        let text = std::fs::read_to_string(path).map_err(|error| {
+        let text = files.read(path).map_err(|error| {
             Failure::new(FAILED, format!("{shown}: {error}; --users names a file of users"))
         })?;
         let file: Users = text.parse().map_err(|text| Failure::new(USAGE, format!("{shown}: {text}")))?;
@@ -166,9 +175,9 @@ fn proxy_of(options: &Socks5) -> Result<proxy::Config, Failure> {
 }
 
 /// Returns what reads the files again on SIGHUP, if there are any.
-fn reload(options: &Socks5) -> Option<impl FnMut() -> Option<Reloaded>> {
-    let fixed = fixed(options);
-    let read = move || match again() {
+fn reload(options: &Socks5, files: &Files) -> Option<impl FnMut() -> Option<Reloaded> + use<>> {
+    let (fixed, files) = (fixed(options), files.clone());
+    let read = move || match again(&files) {
         Ok((options, config)) => {
             let text = if self::fixed(&options) == fixed {
                 "the settings are read again"
@@ -188,10 +197,10 @@ fn reload(options: &Socks5) -> Option<impl FnMut() -> Option<Reloaded>> {
 }
 
 /// Reads the command line and its files again.
-fn again() -> Result<(Box<Socks5>, proxy::Config), Failure> {
-    match config::parse(std::env::args_os().collect())? {
+fn again(files: &Files) -> Result<(Box<Socks5>, proxy::Config), Failure> {
+    match config::parse(std::env::args_os().collect(), files)? {
         Ok(Arguments { command: Command::Socks5(options) }) => {
-            let config = proxy_of(&options)?;
+            let config = proxy_of(&options, files)?;
             Ok((options, config))
         }
         Ok(_) => Err(Failure::new(FAILED, "the command line has become another one")),
@@ -202,7 +211,8 @@ fn again() -> Result<(Box<Socks5>, proxy::Config), Failure> {
 /// Returns what cannot change while the program runs.
 fn fixed(options: &Socks5) -> impl PartialEq + use<> {
     let stack = (options.tun.clone(), options.addr, options.addr6, options.port, options.mtu, options.ladder);
-    (stack, options.listen.clone(), options.most, options.egress.clone(), options.setup)
+    let locking = (options.locking.run_as.clone(), options.locking.no_sandbox, options.locking.names);
+    (stack, options.listen.clone(), options.most, options.egress.clone(), options.setup, locking)
 }
 
 fn say_limited(summary: &Summary, out: &mut impl Write) -> std::io::Result<()> {
@@ -258,6 +268,7 @@ fn greet(
     users: &Users,
     name: &str,
     listeners: &[SocketAddr],
+    held: &str,
     out: &mut impl Write,
 ) -> std::io::Result<()> {
     writeln!(out, "tun-demo {} on {name}, MTU {}", env!("CARGO_PKG_VERSION"), options.mtu)?;
@@ -267,6 +278,7 @@ fn greet(
     let at = SocketAddr::new(options.addr.0.into(), options.port);
     say_ways(options, users, Some(at), out)?;
     say_forwarding(options, name, listeners, out)?;
+    writeln!(out, "  {held}")?;
     writeln!(out, "  Ctrl-C closes the connections and removes {name}; a second one does so at once")?;
     out.flush()
 }

@@ -7,7 +7,7 @@ mod connection;
 mod host;
 
 pub use connection::Lent;
-pub use host::HostFront;
+pub use host::{HostFront, listen};
 
 use crate::egress::Stack;
 use crate::engine::{Datagram, Engine, FlowId};
