@@ -136,8 +136,10 @@ pub fn pin_ring_memory() {
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
-    /// To stop: SIGINT or SIGTERM.
+    /// To stop: SIGINT.
     Stop,
+    /// To stop once what stands has ended: SIGTERM.
+    Drain,
     /// To read the configuration again: SIGHUP.
     Reload,
 }
@@ -174,8 +176,11 @@ impl Signals {
             // The record begins with the signal's number.
             Ok(4..) => {
                 let number = u32::from_ne_bytes([record[0], record[1], record[2], record[3]]);
-                let hangup = u32::try_from(libc::SIGHUP) == Ok(number);
-                Some(if hangup { Asked::Reload } else { Asked::Stop })
+                Some(match number.cast_signed() {
+                    libc::SIGHUP => Asked::Reload,
+                    libc::SIGTERM => Asked::Drain,
+                    _ => Asked::Stop,
+                })
             }
             Ok(_) | Err(_) => None,
         }

@@ -6,6 +6,7 @@ mod stub;
 mod system;
 mod wire;
 
+use crate::metrics::Latency;
 use crate::sandbox::Files;
 use core::net::{IpAddr, SocketAddr};
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -16,6 +17,7 @@ use std::net::ToSocketAddrs;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Instant;
 use stub::Stub;
 use system::Source;
 
@@ -43,6 +45,7 @@ impl Names {
 pub type Answer = Result<Vec<SocketAddr>, String>;
 
 struct Question {
+    began: Instant,
     key: usize,
     generation: u64,
     name: String,
@@ -80,6 +83,9 @@ impl core::fmt::Debug for Question {
         write!(f, "{}:{}", self.name.escape_default(), self.port)
     }
 }
+
+/// An answer and what it is to.
+type Answered = (Question, Answer);
 
 /// Questions that nobody works on yet.
 #[derive(Debug, Default)]
@@ -148,7 +154,9 @@ impl Queue {
 #[derive(Debug)]
 pub struct Resolver {
     queue: Arc<Queue>,
-    answers: Receiver<(usize, u64, Answer)>,
+    answers: Receiver<Answered>,
+    /// How long names take.
+    took: Arc<Latency>,
     /// Wakes the stub; the C library's threads wait for the queue itself.
     stub: Option<Waker>,
 }
@@ -165,18 +173,22 @@ impl Resolver {
     ///
     /// # Errors
     /// The host's, when it has no descriptors left.
-    pub fn new(waker: Arc<Waker>, names: Names) -> io::Result<Self> {
+    pub fn new(waker: Arc<Waker>, names: Names, took: Arc<Latency>) -> io::Result<Self> {
         match names {
             Names::Libc => Ok(Self::with(waker, look_up)),
             Names::Stub(files) => Self::stub(waker, Source::new(files)),
         }
+        .map(|mut resolver| {
+            resolver.took = took;
+            resolver
+        })
     }
 
     fn stub(waker: Arc<Waker>, source: Source) -> io::Result<Self> {
         let (queue, (sender, answers)) = (Arc::new(Queue::default()), channel());
         let (stub, rouser) = Stub::new(Arc::clone(&queue), source, sender, waker)?;
         thread::spawn(|| stub.run());
-        Ok(Self { queue, answers, stub: Some(rouser) })
+        Ok(Self { queue, answers, took: Arc::default(), stub: Some(rouser) })
     }
 
     /// Has the stub look at the queue; one that cannot be woken has no descriptors and answers nobody.
@@ -196,7 +208,7 @@ impl Resolver {
             thread::spawn(move || {
                 while let Some(question) = queue.take() {
                     let answer = look_up(&question.name, question.port);
-                    if sender.send((question.key, question.generation, answer)).is_err() {
+                    if sender.send((question, answer)).is_err() {
                         return;
                     }
                     // An owner that cannot be woken is gone.
@@ -204,7 +216,7 @@ impl Resolver {
                 }
             });
         }
-        Self { queue, answers, stub: None }
+        Self { queue, answers, took: Arc::default(), stub: None }
     }
 
     /// Asks for a name's addresses; a literal is told at once and nobody is asked.
@@ -218,7 +230,8 @@ impl Resolver {
         }
         let forgotten = Arc::new(AtomicBool::new(false));
         let asked = Asked(Arc::clone(&forgotten));
-        let question = Question { key, generation, name: name.to_owned(), port, forgotten };
+        let question =
+            Question { began: Instant::now(), key, generation, name: name.to_owned(), port, forgotten };
         if self.queue.put(question) {
             self.rouse();
             Ok(Resolved::Asked(asked))
@@ -229,7 +242,9 @@ impl Resolver {
 
     /// Returns the next answer with the key and generation of its question.
     pub fn answer(&self) -> Option<(usize, u64, Answer)> {
-        self.answers.try_recv().ok()
+        let (question, answer) = self.answers.try_recv().ok()?;
+        self.took.observe(question.began.elapsed());
+        Some((question.key, question.generation, answer))
     }
 }
 
@@ -339,7 +354,17 @@ mod tests {
     fn question(name: &str) -> (Question, Asked) {
         let asked = Asked::default();
         let forgotten = Arc::clone(&asked.0);
-        (Question { key: 0, generation: 0, name: name.to_owned(), port: 80, forgotten }, asked)
+        (
+            Question {
+                began: Instant::now(),
+                key: 0,
+                generation: 0,
+                name: name.to_owned(),
+                port: 80,
+                forgotten,
+            },
+            asked,
+        )
     }
 
     fn name(question: Option<Question>) -> Option<String> {

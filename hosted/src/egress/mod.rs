@@ -17,6 +17,7 @@ pub(crate) use socket::retried;
 pub use stack::{BOUND, OnStack, Stack};
 
 use crate::engine::{Datagram, FlowId};
+use crate::metrics::Latency;
 use crate::resolve::Resolver;
 use core::fmt;
 use core::net::SocketAddr;
@@ -221,8 +222,9 @@ pub(crate) fn through(
     policy: Policy,
     waker: Arc<Waker>,
     way: Way,
+    resolving: Arc<Latency>,
 ) -> std::io::Result<Box<dyn Egress<Stream = Socket>>> {
-    let resolver = Resolver::new(waker, policy.names.clone())?;
+    let resolver = Resolver::new(waker, policy.names.clone(), resolving)?;
     Ok(match way {
         Way::Host => Box::new(host::Host::new(registry, first_token, policy, resolver)),
         Way::Stack => Box::new(OnStack::new(policy, resolver)),

@@ -24,6 +24,7 @@ mod port;
 mod ports;
 mod rings;
 mod service;
+mod states;
 mod timers;
 mod wait;
 mod ways;

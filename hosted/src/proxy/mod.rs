@@ -15,10 +15,12 @@
 //! From each of them a session can end; its report says why.
 
 mod association;
+mod meters;
 mod report;
 mod session;
 mod sources;
 
+pub use meters::Meters;
 pub use report::{End, Report};
 pub use sources::Limits;
 
@@ -102,6 +104,7 @@ pub struct Proxy<E: Egress> {
     timers: Timers,
     sources: Sources,
     reports: VecDeque<Report>,
+    meters: Meters,
 }
 
 impl<E: Egress> Proxy<E> {
@@ -117,6 +120,7 @@ impl<E: Egress> Proxy<E> {
             timers: Timers::default(),
             sources: Sources::default(),
             reports: VecDeque::new(),
+            meters: Meters::default(),
         }
     }
 
@@ -149,6 +153,11 @@ impl<E: Egress> Proxy<E> {
     /// Returns how many sessions were refused because their source had enough.
     pub const fn limited(&self) -> u64 {
         self.sources.refused
+    }
+
+    /// Returns what was counted of sessions that have ended.
+    pub const fn meters(&self) -> &Meters {
+        &self.meters
     }
 
     /// Returns what is to be said of a session that has ended.
@@ -219,6 +228,7 @@ impl<E: Egress> Proxy<E> {
                     key
                 }
                 Event::Dialed { key, outcome } => {
+                    self.meters.answered(key, now);
                     if let Some(session) = self.sessions.get_mut(key) {
                         session.dialed(now, front.recorder(), outcome);
                     }
@@ -311,7 +321,10 @@ impl<E: Egress> Proxy<E> {
                     }
                 }
                 Next::Dial => match session.target() {
-                    Some(target) => self.egress.dial(key, session.user(), target, now),
+                    Some(target) => {
+                        self.meters.began(key, now);
+                        self.egress.dial(key, session.user(), target, now);
+                    }
                     None => session.refuse(Refusal::General),
                 },
                 Next::Bind => match session.target() {
@@ -329,7 +342,9 @@ impl<E: Egress> Proxy<E> {
                     self.by_flow.remove(&session.flow);
                     self.sources.leave(session.client().ip(), self.config.limits);
                     front.release(session.flow);
-                    self.reports.push_back(session.report(now));
+                    let report = session.report(now);
+                    self.meters.report(key, now, &report);
+                    self.reports.push_back(report);
                     return;
                 }
             }

@@ -70,14 +70,24 @@ impl Lookup {
                 Ok(both) => {
                     self.queries = Some(both);
                     self.found = [None, None];
-                    self.tries = self.servers.iter().cycle().take(self.servers.len() * self.attempts).copied().collect();
+                    self.tries = self
+                        .servers
+                        .iter()
+                        .cycle()
+                        .take(self.servers.len() * self.attempts)
+                        .copied()
+                        .collect();
                     return self.ask(registry, token, now);
                 }
                 Err(text) => self.trouble = text,
             }
         }
         let name = &self.question.name;
-        Some(Err(if self.trouble.is_empty() { format!("{name}: nobody has this name") } else { self.trouble.clone() }))
+        Some(Err(if self.trouble.is_empty() {
+            format!("{name}: nobody has this name")
+        } else {
+            self.trouble.clone()
+        }))
     }
 
     /// Asks the next server; an answer when there is none left.
@@ -128,11 +138,19 @@ impl Lookup {
     }
 
     /// Takes note that its socket is ready; an answer when the name is settled.
-    pub(super) fn ready(&mut self, registry: &Registry, token: Token, now: Instant, room: &mut [u8]) -> Option<Answer> {
+    pub(super) fn ready(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        now: Instant,
+        room: &mut [u8],
+    ) -> Option<Answer> {
         let mut messages = Vec::new();
         let (server, outcome) = match self.line.as_mut()? {
             Line::Datagrams(socket) => (socket.peer_addr(), datagrams_of(socket, room, &mut messages)),
-            Line::Stream { stream, out, heard } => (stream.peer_addr(), talk(stream, out, heard, room, &mut messages)),
+            Line::Stream { stream, out, heard } => {
+                (stream.peer_addr(), talk(stream, out, heard, room, &mut messages))
+            }
         };
         let mut cut = false;
         for message in messages {

@@ -2,7 +2,7 @@
 
 use super::lookup::{Lookup, in_order};
 use super::system::Source;
-use super::{Answer, Queue};
+use super::{Answer, Answered, Question, Queue};
 use mio::{Events, Poll, Token, Waker};
 use slab::Slab;
 use std::io;
@@ -23,7 +23,7 @@ pub(super) struct Stub {
     queue: Arc<Queue>,
     source: Source,
     lookups: Slab<Lookup>,
-    answers: Sender<(usize, u64, Answer)>,
+    answers: Sender<Answered>,
     owner: Arc<Waker>,
     room: Vec<u8>,
 }
@@ -36,7 +36,7 @@ impl Stub {
     pub(super) fn new(
         queue: Arc<Queue>,
         source: Source,
-        answers: Sender<(usize, u64, Answer)>,
+        answers: Sender<Answered>,
         owner: Arc<Waker>,
     ) -> io::Result<(Self, Waker)> {
         let poll = Poll::new()?;
@@ -71,7 +71,7 @@ impl Stub {
             let known = system.known(&question.name);
             if !known.is_empty() {
                 let addresses = in_order(known, question.port);
-                self.tell(question.key, question.generation, Ok(addresses));
+                self.tell(question, Ok(addresses));
                 continue;
             }
             let lookup = Lookup::new(question, system, now);
@@ -103,13 +103,13 @@ impl Stub {
     fn finish(&mut self, key: usize, answer: Option<Answer>) {
         if let Some(answer) = answer {
             let question = self.lookups.remove(key).question;
-            self.tell(question.key, question.generation, answer);
+            self.tell(question, answer);
         }
     }
 
-    fn tell(&self, key: usize, generation: u64, answer: Answer) {
+    fn tell(&self, question: Question, answer: Answer) {
         // An owner that cannot be told is gone, and has closed the queue.
-        if self.answers.send((key, generation, answer)).is_ok() {
+        if self.answers.send((question, answer)).is_ok() {
             let _ = self.owner.wake();
         }
     }
@@ -186,8 +186,9 @@ mod tests {
     #[test]
     fn a_hundred_names_in_a_silent_zone_hold_no_other_name_up() {
         let (resolver, mut poll) = asking(&[server()], Duration::from_secs(30));
-        let silent: Vec<_> =
-            (0..100).map(|key| resolver.resolve(key, 0, format!("{key}.silent").as_bytes(), 80).unwrap()).collect();
+        let silent: Vec<_> = (0..100)
+            .map(|key| resolver.resolve(key, 0, format!("{key}.silent").as_bytes(), 80).unwrap())
+            .collect();
         let quick = resolver.resolve(1_000, 0, b"quick.test", 80).unwrap();
         assert!(matches!(quick, Resolved::Asked(_)));
         let (key, answer) = next(&resolver, &mut poll);

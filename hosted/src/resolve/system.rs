@@ -67,7 +67,8 @@ impl System {
         if name.ends_with('.') {
             return vec![name.to_owned()];
         }
-        let searched = self.search.iter().filter(|domain| *domain != ".").map(|domain| format!("{name}.{domain}"));
+        let searched =
+            self.search.iter().filter(|domain| *domain != ".").map(|domain| format!("{name}.{domain}"));
         let mut names: Vec<String> = searched.collect();
         let first = name.bytes().filter(|octet| *octet == b'.').count() >= self.dots;
         names.insert(if first { 0 } else { names.len() }, name.to_owned());

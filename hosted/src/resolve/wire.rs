@@ -129,7 +129,10 @@ pub(super) mod tests {
         assert_eq!(hear(&four, four.as_slice()), Heard::Stranger, "its own question");
         for length in 0..right.len() {
             // Cut anywhere, it is a stranger's or has no address.
-            assert!(matches!(hear(&four, &right[..length]), Heard::Stranger | Heard::Addresses(_)), "{length}");
+            assert!(
+                matches!(hear(&four, &right[..length]), Heard::Stranger | Heard::Addresses(_)),
+                "{length}"
+            );
         }
         let mut guessed = right;
         guessed[0] ^= 1;
@@ -140,7 +143,10 @@ pub(super) mod tests {
     fn codes_are_told_apart_and_endless_names_are_not_asked_for() {
         let [four, _] = queries("www.test").unwrap();
         assert_eq!(hear(&four, &refuse(four.as_slice(), Rcode::NXDOMAIN, false)), Heard::NoName);
-        assert_eq!(hear(&four, &refuse(four.as_slice(), Rcode::SERVFAIL, false)), Heard::Failed(Rcode::SERVFAIL));
+        assert_eq!(
+            hear(&four, &refuse(four.as_slice(), Rcode::SERVFAIL, false)),
+            Heard::Failed(Rcode::SERVFAIL)
+        );
         assert_eq!(hear(&four, &refuse(four.as_slice(), Rcode::NOERROR, true)), Heard::Cut);
         for name in ["a..b", &"a".repeat(64), &"a.".repeat(128)] {
             assert!(queries(name).is_err(), "{name}");

@@ -28,7 +28,9 @@ impl FromStr for Account {
     fn from_str(text: &str) -> Result<Self, String> {
         let table = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
         Self::find(text, &table).ok_or_else(|| {
-            format!("{text:?} is no user of /etc/passwd and no pair of numbers as in 1000:1000, or it is root")
+            format!(
+                "{text:?} is no user of /etc/passwd and no pair of numbers as in 1000:1000, or it is root"
+            )
         })
     }
 }

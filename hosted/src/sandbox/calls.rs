@@ -79,6 +79,7 @@ const CALLS: &[i64] = &[
     libc::SYS_sched_getaffinity,
     libc::SYS_sched_yield,
     libc::SYS_getpid,
+    libc::SYS_getppid,
     libc::SYS_gettid,
     libc::SYS_getuid,
     libc::SYS_geteuid,
@@ -180,7 +181,12 @@ pub(super) fn restrict(files: bool, stern: bool) -> Option<usize> {
 }
 
 /// Compiles a filter for calls that do and do not match.
-fn filter(calls: &[i64], some: &[(i64, Only)], other: SeccompAction, those: SeccompAction) -> Option<BpfProgram> {
+fn filter(
+    calls: &[i64],
+    some: &[(i64, Only)],
+    other: SeccompAction,
+    those: SeccompAction,
+) -> Option<BpfProgram> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = calls.iter().map(|call| (*call, Vec::new())).collect();
     for (call, only) in some {
         let conditions = only.iter().map(|&(argument, mask, value)| {

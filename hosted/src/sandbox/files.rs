@@ -2,7 +2,8 @@
 
 use super::Error;
 use landlock::{
-    ABI, Access, AccessFs, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope,
+    ABI, Access, AccessFs, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus,
+    Scope,
 };
 use std::path::PathBuf;
 
@@ -21,7 +22,8 @@ pub enum Extent {
 /// Keeps everything away but what is named; `None` when the kernel has no landlock.
 pub(super) fn restrict(read: &[PathBuf], write: &[PathBuf]) -> Result<Option<Extent>, Error> {
     let mut rules = Vec::new();
-    let rights = [(read, AccessFs::from_read(VERSION) & !AccessFs::Execute), (write, AccessFs::from_all(VERSION))];
+    let rights =
+        [(read, AccessFs::from_read(VERSION) & !AccessFs::Execute), (write, AccessFs::from_all(VERSION))];
     for (paths, access) in rights {
         for path in paths {
             let named = |error: landlock::PathFdError| Error::Path(path.clone(), error.to_string());

@@ -12,8 +12,8 @@ use rustix::cmsg_space;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, SocketFlags, SocketType,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
 };
 use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut, Read};
@@ -38,8 +38,7 @@ impl Keeper {
     /// The kernel's, or `EBUSY` when there are threads already.
     pub fn start(files: Vec<PathBuf>, undo: impl FnOnce()) -> io::Result<Self> {
         let kind = SocketType::SEQPACKET;
-        let (ours, theirs) =
-            rustix::net::socketpair(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None)?;
+        let (ours, theirs) = rustix::net::socketpair(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None)?;
         let mut undo = Some(undo);
         os::split_off(theirs, |socket| {
             // With more than it needs it would still do no more than it is asked to.
@@ -54,7 +53,9 @@ impl Keeper {
         // One that is not there would be missed only at the end: so it has to say that it knows no such file.
         rustix::net::send(&ours, &[u8::MAX], SendFlags::NOSIGNAL)?;
         match receive(&ours) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self { socket: Mutex::new(ours), files }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Ok(Self { socket: Mutex::new(ours), files })
+            }
             Ok(_) => Err(io::Error::other("too many files were named")),
             Err(error) => Err(error),
         }
