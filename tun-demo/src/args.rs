@@ -2,7 +2,7 @@
 
 mod service;
 
-pub(crate) use service::{Locking, Resolution};
+pub(crate) use service::{Locking, Resolution, Service};
 
 use crate::exit;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -63,6 +63,9 @@ pub(crate) enum Command {
   tun-demo passwd ann >> users
   sudo tun-demo socks5 --users users")]
     Passwd(Passwd),
+    /// Print a file for `socks5 --config` with every setting, its help and its default
+    #[command(subcommand, after_help = "Examples:\n  tun-demo config print | sudo tee /etc/sockhop.toml")]
+    Config(ConfigCommand),
     /// Say what is missing to run, and what mends it
     #[command(after_help = "Examples:\n  tun-demo doctor && sudo tun-demo socks5")]
     Doctor,
@@ -80,6 +83,12 @@ pub(crate) enum Command {
     /// Print the manual page
     #[command(after_help = "Examples:\n  tun-demo man | man -l -")]
     Man,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print every setting, switched off, with its help and its default
+    Print,
 }
 
 #[derive(Args, Debug)]
@@ -158,6 +167,9 @@ pub(crate) struct Socks5 {
     /// Seconds a target may take to answer
     #[arg(long, hide_short_help = true, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     pub(crate) connect_timeout: Duration,
+
+    #[command(flatten)]
+    pub(crate) service: Service,
 
     #[command(flatten)]
     pub(crate) locking: Locking,

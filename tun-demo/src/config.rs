@@ -5,6 +5,7 @@
 
 use crate::args::{Arguments, Command};
 use crate::exit::{FAILED, Failure, USAGE};
+use crate::settings::NOT_IN_FILE;
 use clap::{CommandFactory, Parser};
 use sockhop_hosted::sandbox::Files;
 use std::ffi::OsString;
@@ -42,7 +43,7 @@ fn flags(path: &Path, text: &str) -> Result<Vec<String>, Failure> {
     let socks5 = command.find_subcommand("socks5").into_iter().flat_map(clap::Command::get_arguments);
     let known: Vec<(&str, bool)> = socks5
         .filter_map(|flag| Some((flag.get_long()?, flag.get_action().takes_values())))
-        .filter(|(name, _)| !["config", "help"].contains(name))
+        .filter(|(name, _)| !NOT_IN_FILE.contains(name))
         .collect();
     let mut flags = Vec::new();
     for (key, value) in &table {
@@ -85,6 +86,23 @@ mod tests {
 
     fn read(text: &str) -> Result<Vec<String>, String> {
         flags(Path::new("a.toml"), text).map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn the_printed_file_is_read_with_every_setting_switched_on() {
+        let mut printed = Vec::new();
+        crate::settings::print(&mut printed).unwrap();
+        let printed = String::from_utf8(printed).unwrap();
+        assert_eq!(read(&printed), Ok(vec![]), "as it is printed it changes nothing");
+        let on: Vec<&str> = printed.lines().filter_map(|line| line.strip_prefix('#')).collect();
+        let on: Vec<&str> = on.into_iter().filter(|line| !line.starts_with(' ')).collect();
+        assert!(on.len() > 20, "{on:?}");
+        let text = on.join("\n");
+        let flags = read(&text).unwrap();
+        for name in ["--port=1080", "--addr=198.18.0.2/30", "--egress=host", "--drain=0", "--log=text"] {
+            assert!(flags.iter().any(|flag| flag == name), "{name} is not in {flags:?}");
+        }
+        assert!(printed.lines().all(|line| line.len() <= 100), "{printed}");
     }
 
     #[test]

@@ -31,7 +31,8 @@ pub(crate) fn enter<U>(options: &Socks5, undo: U) -> Result<Lockdown<U>, Failure
             Resolution::Stub => Names::Stub(Files::default()),
             Resolution::Libc => Names::Libc,
         };
-        let held = "NOT locked in: whoever finds a flaw in it has all that this user has (--no-sandbox)".to_owned();
+        let held =
+            "NOT locked in: whoever finds a flaw in it has all that this user has (--no-sandbox)".to_owned();
         return Ok(Lockdown { files: Files::default(), names, held, _undo: Some(undo) });
     }
     if locking.names == Resolution::Libc {

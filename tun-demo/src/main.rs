@@ -7,13 +7,16 @@ mod exit;
 mod explain;
 mod lab;
 mod lockdown;
+mod log;
 mod passwd;
 mod printer;
+mod service;
+mod settings;
 mod sim;
 mod socks5;
 mod states;
 
-use args::{Arguments, Command};
+use args::{Arguments, Command, ConfigCommand};
 use clap::CommandFactory;
 use exit::Failure;
 use sockhop_hosted::sandbox::Files;
@@ -52,6 +55,7 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Sim(options) => sim::play(options, &mut out),
         Command::Explain(options) => explain::run(options, &mut out),
         Command::Passwd(options) => passwd::run(options, &mut out),
+        Command::Config(ConfigCommand::Print) => settings::print(&mut out),
         Command::Doctor => doctor::run(&mut out),
         Command::States => Ok(states::print(&mut out)?),
         Command::Completions { shell } => {

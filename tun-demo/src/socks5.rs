@@ -4,14 +4,16 @@ use crate::args::{Arguments, Command, Net6, Socks5, host_of};
 use crate::config;
 use crate::exit::{ADDRESS, FAILED, Failure, PRIVILEGE, USAGE};
 use crate::lockdown;
+use crate::log::Log;
 use crate::printer::{Page, Printer};
+use crate::service;
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 use sockhop_hosted::egress::{Policy, Way};
 use sockhop_hosted::engine::{self, Engine};
 use sockhop_hosted::forwarding::Plan;
-use sockhop_hosted::front;
 use sockhop_hosted::ladder::Style;
 use sockhop_hosted::listening::Listening;
+use sockhop_hosted::metrics::Tally;
 use sockhop_hosted::os;
 use sockhop_hosted::proxy::{self, Deadlines, Limits};
 use sockhop_hosted::runtime::{Reloaded, Runtime, Summary};
@@ -22,7 +24,7 @@ use std::io::Write;
 
 /// Serves until Ctrl-C.
 pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
-    if !options.listen.is_empty() {
+    if !options.listen.is_empty() || options.service.activated {
         return listen(options);
     }
     let mut seed = [0; 32];
@@ -38,11 +40,13 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
         Tun::open(&tun::Config { name: options.tun.clone(), addresses: hosts.clone(), mtu: options.mtu })?;
     let name = tun.name().to_owned();
     let config = engine::Config::new(stack.clone(), options.mtu.into(), [word(0), word(8)]);
-    let engine = Engine::new(config, options.ladder.then(Page::default));
+    let tally = Tally::new(options.ladder.then(Page::default), options.service.metrics.is_some());
+    let engine = Engine::new(config, tally);
     let listeners: Vec<SocketAddr> = stack.iter().map(|(ip, _)| SocketAddr::new(*ip, options.port)).collect();
     let own = stack.iter().map(|(ip, _)| *ip).collect();
     let plan = Plan::new(&name, stack.iter().map(|(ip, _)| *ip));
     let applied = options.setup.then(|| plan.apply()).transpose()?;
+    let before = service::prepare(&options.service)?;
     let locked = lockdown::enter(options, applied)?;
     let policy = Policy {
         own,
@@ -53,7 +57,11 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
         ..Policy::default()
     };
     let runtime = Runtime::new(tun, engine, &listeners, proxy, policy, options.egress.clone())?;
-    greet(options, &users, &name, &listeners, &locked.held, &mut std::io::stdout().lock())?;
+    let runtime = runtime.keeping(before.upkeep()?);
+    let log = Log::new(options.service.log);
+    let mut screen = Vec::new();
+    greet(options, &users, &name, &listeners, &locked.held, &mut screen)?;
+    log.screen(&screen)?;
     let printer = Printer::start(Style { colour: crate::colour(), whole: true });
     let mut reports = Page::default();
     let summary = runtime.run(
@@ -61,16 +69,18 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
             // A report stands behind the events of its session.
             let page = sink.as_mut().unwrap_or(&mut reports);
             if let Some(report) = report {
-                page.say(report.to_string());
+                page.say(log.session(report));
             }
             printer.offer(page);
         },
-        reload(options, &locked.files),
+        reload(options, &locked.files, &log),
     )?;
     // What was set up is undone before that is said.
     drop(locked);
     printer.finish(reports)?;
-    sum_up(&summary, &name, &mut std::io::stdout().lock())
+    let mut screen = Vec::new();
+    sum_up(&summary, &name, &mut screen)?;
+    Ok(log.screen(&screen)?)
 }
 
 /// Serves at sockets of this host until Ctrl-C.
@@ -81,13 +91,16 @@ fn listen(options: &Socks5) -> Result<(), Failure> {
     }
     let proxy = proxy_of(options, &Files::default())?;
     let users = proxy.users.clone();
-    let listeners = front::listen(&options.listen).map_err(|error| cannot_listen(&error))?;
+    let listeners = service::listeners(options)?;
+    let before = service::prepare(&options.service)?;
     let locked = lockdown::enter(options, ())?;
     let (rules, names) = (options.rules.in_order(), locked.names.clone());
     let policy = Policy { rules, names, ..Policy::default() };
     let listening = Listening::new(listeners, options.most, proxy, policy, options.egress.clone())?;
+    let listening = listening.keeping(before.upkeep()?);
+    let log = Log::new(options.service.log);
     let at = listening.listens_at()?;
-    let mut out = std::io::stdout().lock();
+    let mut out = Vec::new();
     writeln!(out, "tun-demo {} without a TUN", env!("CARGO_PKG_VERSION"))?;
     for at in &at {
         writeln!(out, "  SOCKS5 at {at}")?;
@@ -100,21 +113,20 @@ fn listen(options: &Socks5) -> Result<(), Failure> {
     say_ways(options, &users, at.first().copied(), &mut out)?;
     writeln!(out, "  {}", locked.held)?;
     writeln!(out, "  Ctrl-C closes the connections; a second one does so at once")?;
-    out.flush()?;
-    drop(out);
+    log.screen(&out)?;
     let printer = Printer::start(Style { colour: crate::colour(), whole: true });
     let mut page = Page::default();
     let summary = listening.run(
         |report| {
             if let Some(report) = report {
-                page.say(report.to_string());
+                page.say(log.session(report));
             }
             printer.offer(&mut page);
         },
-        reload(options, &locked.files),
+        reload(options, &locked.files, &log),
     )?;
     printer.finish(page)?;
-    let mut out = std::io::stdout().lock();
+    let mut out = Vec::new();
     writeln!(out, "\nstopped after {:.1} s", summary.lasted.as_secs_f64())?;
     let counters = summary.counters;
     writeln!(
@@ -125,11 +137,11 @@ fn listen(options: &Socks5) -> Result<(), Failure> {
     say_limited(&summary, &mut out)?;
     writeln!(out, "  {} B up, {} B down", summary.octets.0, summary.octets.1)?;
     writeln!(out, "  left over: {} connections", summary.load.flows)?;
-    Ok(out.flush()?)
+    Ok(log.screen(&out)?)
 }
 
 /// Says what is in the way of a listener and what to do about it.
-fn cannot_listen(error: &std::io::Error) -> Failure {
+pub(crate) fn cannot_listen(error: &std::io::Error) -> Failure {
     match error.kind() {
         std::io::ErrorKind::AddrInUse => {
             Failure::new(ADDRESS, format!("{error}: another program listens there; choose another port"))
@@ -175,8 +187,8 @@ fn proxy_of(options: &Socks5, files: &Files) -> Result<proxy::Config, Failure> {
 }
 
 /// Returns what reads the files again on SIGHUP, if there are any.
-fn reload(options: &Socks5, files: &Files) -> Option<impl FnMut() -> Option<Reloaded> + use<>> {
-    let (fixed, files) = (fixed(options), files.clone());
+fn reload(options: &Socks5, files: &Files, log: &Log) -> Option<impl FnMut() -> Option<Reloaded> + use<>> {
+    let (fixed, files, log) = (fixed(options), files.clone(), log.clone());
     let read = move || match again(&files) {
         Ok((options, config)) => {
             let text = if self::fixed(&options) == fixed {
@@ -184,12 +196,11 @@ fn reload(options: &Socks5, files: &Files) -> Option<impl FnMut() -> Option<Relo
             } else {
                 "the settings are read again, but for addresses, ports, MTU, egress and output: those take a new start"
             };
-            // Nobody has to read it.
-            let _ = writeln!(std::io::stderr(), "tun-demo: {text}");
+            log.notice(text);
             Some(Reloaded { config, rules: options.rules.in_order() })
         }
         Err(failure) => {
-            let _ = writeln!(std::io::stderr(), "tun-demo: {failure}; the settings stay as they were");
+            log.notice(&format!("{failure}; the settings stay as they were"));
             None
         }
     };
@@ -212,7 +223,9 @@ fn again(files: &Files) -> Result<(Box<Socks5>, proxy::Config), Failure> {
 fn fixed(options: &Socks5) -> impl PartialEq + use<> {
     let stack = (options.tun.clone(), options.addr, options.addr6, options.port, options.mtu, options.ladder);
     let locking = (options.locking.run_as.clone(), options.locking.no_sandbox, options.locking.names);
-    (stack, options.listen.clone(), options.most, options.egress.clone(), options.setup, locking)
+    let service =
+        (options.service.activated, options.service.log, options.service.metrics, options.service.drain);
+    (stack, options.listen.clone(), options.most, options.egress.clone(), options.setup, locking, service)
 }
 
 fn say_limited(summary: &Summary, out: &mut impl Write) -> std::io::Result<()> {
