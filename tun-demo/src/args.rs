@@ -80,9 +80,13 @@ pub(crate) enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Print the manual page
-    #[command(after_help = "Examples:\n  tun-demo man | man -l -")]
-    Man,
+    /// Print the manual, or write a page for each command into a folder
+    #[command(after_help = "Examples:\n  tun-demo man | man -l -\n  tun-demo man --to /usr/local/share/man/man1")]
+    Man {
+        /// A folder that is there
+        #[arg(long, value_name = "DIR")]
+        to: Option<PathBuf>,
+    },
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]

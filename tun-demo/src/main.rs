@@ -64,7 +64,9 @@ fn run(command: &Command) -> Result<(), Failure> {
             clap_complete::generate(*shell, &mut Arguments::command(), "tun-demo", &mut script);
             Ok(out.write_all(&script)?)
         }
-        Command::Man => man(&mut out),
+        Command::Man { to: None } => man(&mut out),
+        Command::Man { to: Some(folder) } => clap_mangen::generate_to(Arguments::command(), folder)
+            .map_err(|error| Failure::new(exit::FAILED, format!("{}: {error}", folder.display()))),
     }
 }
 
