@@ -2,7 +2,7 @@
 
 use super::Error;
 use landlock::{
-    ABI, Access, AccessFs, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus,
+    ABI, Access, AccessFs, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus,
     Scope,
 };
 use std::path::PathBuf;
@@ -17,6 +17,12 @@ pub enum Extent {
     Whole,
     /// What it was able to do at its age.
     Partly,
+}
+
+/// Returns whether the kernel has landlock at all.
+pub(super) fn are_offered() -> bool {
+    let strict = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+    strict.handle_access(AccessFs::from_all(ABI::V1)).and_then(Ruleset::create).is_ok()
 }
 
 /// Keeps everything away but what is named; `None` when the kernel has no landlock.

@@ -109,6 +109,11 @@ impl fmt::Display for Held {
     }
 }
 
+/// Returns whether this kernel has landlock, and whether it has seccomp; nothing is given up by asking.
+pub fn offered() -> (bool, bool) {
+    (files::are_offered(), std::path::Path::new("/proc/sys/kernel/seccomp/actions_avail").exists())
+}
+
 impl Plan {
     /// Gives up what is not in the plan, for good, and says what holds.
     ///
