@@ -37,7 +37,7 @@ pub(crate) enum Command {
   sudo tun-demo socks5 --deny 10.0.0.0/8 --allow loopback and other rules
   tun-demo socks5 --listen 127.0.0.1:1080                 without a TUN and without root
   sudo tun-demo socks5 --egress socks5://127.0.0.1:9050   and out through another server
-  sudo tun-demo socks5 --egress stack --setup --ladder    and out by the stack itself: both legs are seen")]
+  sudo tun-demo socks5 --egress stack --setup --ladder    and out by the stack itself, both legs seen")]
     Socks5(Box<Socks5>),
     /// Play a scenario between two stacks on a simulated link, and draw it
     #[command(after_help = "Examples:
@@ -81,7 +81,9 @@ pub(crate) enum Command {
         shell: clap_complete::Shell,
     },
     /// Print the manual, or write a page for each command into a folder
-    #[command(after_help = "Examples:\n  tun-demo man | man -l -\n  tun-demo man --to /usr/local/share/man/man1")]
+    #[command(
+        after_help = "Examples:\n  tun-demo man | man -l -\n  tun-demo man --to /usr/local/share/man/man1"
+    )]
     Man {
         /// A folder that is there
         #[arg(long, value_name = "DIR")]
@@ -98,11 +100,11 @@ pub(crate) enum ConfigCommand {
 #[derive(Args, Debug)]
 #[command(args_override_self = true)]
 pub(crate) struct Socks5 {
-    /// A TOML file of flags by their long names, read again on SIGHUP; the command line decides where both do
+    /// A TOML file of flags by their long names, read again on SIGHUP; this line decides first
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
-    /// Serve at an address of this host, without a TUN and without root; can be given several times
+    /// Serve at an address of this host, without a TUN or root; can be given several times
     #[arg(long, value_name = "ADDR:PORT", conflicts_with_all = ["tun", "addr", "addr6", "port", "mtu", "ladder"])]
     pub(crate) listen: Vec<SocketAddr>,
 
@@ -114,7 +116,7 @@ pub(crate) struct Socks5 {
     #[arg(long, hide_short_help = true, value_name = "NAME")]
     pub(crate) tun: Option<String>,
 
-    /// The stack's IPv4 address; the host takes the other one of the subnet
+    /// The stack's IPv4 address; the host takes the other of its subnet
     #[arg(long, value_name = "CIDR", default_value = "198.18.0.2/30", value_parser = cidr4)]
     pub(crate) addr: (Ipv4Addr, u8),
 
@@ -134,7 +136,7 @@ pub(crate) struct Socks5 {
     #[arg(long, value_name = "FILE")]
     pub(crate) users: Option<PathBuf>,
 
-    /// The way out: host, stack, or another server as in socks5://ann:secret@proxy.example:1080
+    /// The way out: host, stack or a server as in socks5://ann:secret@proxy:1080
     ///
     /// With stack both legs of a session stand on the userspace stack and can be seen. Beyond this host it then needs
     /// forwarding and masquerading, which --setup sees to.

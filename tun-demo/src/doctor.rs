@@ -34,7 +34,11 @@ pub(crate) fn run(out: &mut impl Write) -> Result<(), Failure> {
     let layer = |there: bool| if there { "is there" } else { "is not in this kernel" };
     say(
         "the sandbox",
-        Ok(format!("landlock {}, seccomp {}; the proxy locks itself in with both", layer(landlock), layer(seccomp))),
+        Ok(format!(
+            "landlock {}, seccomp {}; the proxy locks itself in with both",
+            layer(landlock),
+            layer(seccomp)
+        )),
     )?;
     let curl = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
         .any(|dir| dir.join("curl").exists());

@@ -5,8 +5,8 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tun-demo");
-const SUBCOMMANDS: [&str; 9] =
-    ["socks5", "lab", "sim", "explain", "passwd", "doctor", "states", "completions", "man"];
+const SUBCOMMANDS: [&str; 10] =
+    ["socks5", "lab", "sim", "explain", "passwd", "config", "doctor", "states", "completions", "man"];
 
 #[test]
 fn a_wrong_command_line_names_the_value_and_ends_with_2() {
@@ -36,6 +36,44 @@ fn a_wrong_command_line_names_the_value_and_ends_with_2() {
         assert!(err(&output).contains(said), "{arguments:?}: {}", err(&output));
         assert!(output.stdout.is_empty(), "{arguments:?}");
     }
+}
+
+#[test]
+fn a_service_that_cannot_be_one_says_why_and_what_to_do() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let listen = ["socks5", "--listen", "127.0.0.1:0"];
+    let cases: [(&[&str], i32, &str); 6] = [
+        (&["--run-as", "root"], 2, "--run-as: \"root\" is no user"),
+        (&["--run-as", "0:1000"], 2, "\"0:1000\" is no user"),
+        (&["--names", "libc"], 2, "add --no-sandbox"),
+        (&["--run-as", "1:1", "--no-sandbox"], 2, "cannot be used with"),
+        (&["--metrics", &taken], 5, &taken),
+        (&["--drain=-1"], 2, "between 0 and 86400"),
+    ];
+    for (arguments, code, said) in cases {
+        let output = run(&[&listen, arguments].concat());
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", err(&output));
+        assert!(err(&output).contains(said), "{arguments:?}: {}", err(&output));
+    }
+    let output = run(&["socks5", "--activated"]);
+    assert_eq!(output.status.code(), Some(6), "{}", err(&output));
+    assert!(err(&output).contains("LISTEN_FDS"), "{}", err(&output));
+}
+
+#[test]
+fn pages_are_written_for_each_command() {
+    let folder = std::env::temp_dir().join(format!("sockhop-pages-{}", std::process::id()));
+    std::fs::create_dir(&folder).unwrap();
+    let shown = folder.to_string_lossy().into_owned();
+    assert!(run(&["man", "--to", &shown]).status.success());
+    for page in ["tun-demo.1", "tun-demo-socks5.1", "tun-demo-config-print.1"] {
+        assert!(std::fs::read_to_string(folder.join(page)).unwrap().contains(".TH"), "{page}");
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+    let output = run(&["man", "--to", &shown]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(err(&output).contains(&shown));
 }
 
 #[test]

@@ -367,7 +367,8 @@ impl<S: Sink> Engine<S> {
 
     /// Returns two connections at once, with the recorder for what is done with them; `None` when one is gone.
     pub fn pair(&mut self, one: FlowId, other: FlowId) -> Option<Pair<'_, S>> {
-        (self.find(one)?, self.find(other)?);
+        self.find(one)?;
+        self.find(other)?;
         debug_assert!(one != other, "a connection is not carried into itself");
         self.mark(one.slot);
         self.mark(other.slot);

@@ -228,7 +228,6 @@ impl<E: Egress> Proxy<E> {
                     key
                 }
                 Event::Dialed { key, outcome } => {
-                    self.meters.answered(key, now);
                     if let Some(session) = self.sessions.get_mut(key) {
                         session.dialed(now, front.recorder(), outcome);
                     }
@@ -237,6 +236,15 @@ impl<E: Egress> Proxy<E> {
             };
             self.serve(now, front, key);
         }
+        self.expire(now, front);
+        // What sessions that have just ended had on the stack is gone before the next packet is looked at.
+        if let Some(stack) = front.stack() {
+            self.egress.work(stack, now);
+        }
+    }
+
+    /// Serves the sessions whose deadline has passed.
+    fn expire<F: Front>(&mut self, now: Instant, front: &mut F) {
         while let Some((key, at)) = self.timers.due(now) {
             let Some(session) = self.sessions.get_mut(key).filter(|session| session.timer == Some(at)) else {
                 continue;
@@ -247,10 +255,6 @@ impl<E: Egress> Proxy<E> {
             }
             self.serve(now, front, key);
         }
-        // What sessions that have just ended had on the stack is gone before the next packet is looked at.
-        if let Some(stack) = front.stack() {
-            self.egress.work(stack, now);
-        }
     }
 
     /// Returns what the egress has next, once it has done what it has to do on the front's stack.
@@ -258,7 +262,11 @@ impl<E: Egress> Proxy<E> {
         if let Some(stack) = front.stack() {
             self.egress.work(stack, now);
         }
-        self.egress.next(now)
+        let event = self.egress.next(now);
+        if let Some(Event::Dialed { key, .. }) = &event {
+            self.meters.answered(*key, now);
+        }
+        event
     }
 
     /// Opens a port for the datagrams of a client, now that the egress is ready for them or has refused them.
