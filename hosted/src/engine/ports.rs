@@ -38,8 +38,9 @@ impl<H: BuildHasher> Ports<H> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use core::hash::BuildHasherDefault;
     use std::collections::HashSet;
-    use std::hash::{BuildHasherDefault, DefaultHasher};
+    use std::hash::DefaultHasher;
 
     #[test]
     fn every_port_of_the_range_is_drawn_before_one_comes_again_and_none_beyond() {

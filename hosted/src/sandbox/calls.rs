@@ -112,6 +112,8 @@ const THREAD: u64 = libc::CLONE_THREAD.cast_unsigned() as u64;
 const SET_NAME: u64 = libc::PR_SET_NAME.cast_unsigned() as u64;
 /// `PR_SET_VMA`, by which the C library names its arenas.
 const SET_VMA: u64 = 0x5356_4d41;
+/// `PR_GET_AUXV`, by which rustix finds the kernel's clock.
+const GET_AUXV: u64 = 0x4155_5856;
 
 /// Calls that are let through with some arguments only; a call may stand here several times.
 const SOME: &[(i64, Only)] = &[
@@ -128,6 +130,7 @@ const SOME: &[(i64, Only)] = &[
     (libc::SYS_ioctl, &[(1, ANY, libc::TIOCGWINSZ)]),
     (libc::SYS_prctl, &[(0, ANY, SET_NAME)]),
     (libc::SYS_prctl, &[(0, ANY, SET_VMA)]),
+    (libc::SYS_prctl, &[(0, ANY, GET_AUXV)]),
 ];
 
 /// Calls by which files are opened, changed and removed: refused unless the plan keeps some, which landlock then minds.
