@@ -13,6 +13,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod file;
 pub mod machine;
 pub mod relay;
 pub mod socks;
@@ -25,5 +26,11 @@ pub mod wire;
 
 #[cfg(feature = "embedded-io")]
 pub mod io;
-#[cfg(feature = "smoltcp")]
+#[cfg(feature = "node")]
+pub mod node;
+#[cfg(any(feature = "smoltcp", feature = "node"))]
 pub mod stack;
+
+#[cfg(all(doctest, feature = "node", feature = "smoltcp"))]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -9,6 +9,7 @@
 //! - **A refusal is sent first**: `poll` stays `WouldBlock` until the refusal is drained, and only then returns the
 //!   error. On an error the owner's only duty is to close.
 
+use crate::relay::{Broken, Ring};
 use crate::time::Patience;
 
 /// One side of a conversation, with the wire taken out.
@@ -51,4 +52,32 @@ pub trait Machine {
 
     /// Notes that the patience has run out.
     fn expire(&mut self);
+}
+
+/// Moves what the machine wants to say and to hear; returns whether anything moved.
+///
+/// # Errors
+/// [`Broken`] when the peer is gone; what it had said before is not heard any more.
+pub fn exchange(machine: &mut impl Machine, stream: &mut impl Ring) -> Result<bool, Broken> {
+    let said = match stream.with_space(|space| {
+        let count = machine.drain(space);
+        (count, count)
+    }) {
+        Ok(count) => count,
+        Err(nb::Error::WouldBlock) => 0,
+        Err(nb::Error::Other(how)) => return Err(how),
+    };
+    let heard = match stream.with_received(|octets| {
+        let count = machine.feed(octets);
+        (count, count)
+    }) {
+        Ok(Some(count)) => count,
+        Ok(None) => {
+            machine.end();
+            0
+        }
+        Err(nb::Error::WouldBlock) => 0,
+        Err(nb::Error::Other(how)) => return Err(how),
+    };
+    Ok(said + heard > 0)
 }

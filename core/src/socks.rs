@@ -40,12 +40,12 @@ impl core::error::Error for Error {}
 
 /// The server's side of one conversation in SOCKS4, 4a or 5.
 ///
-/// SOCKS4 has no passwords: a server that wants one refuses it in good order.
+/// Its inbox has `N` octets; 520 hold every login and request of either version. SOCKS4 has no passwords: a server
+/// that wants one refuses it in good order.
 #[derive(Clone, Copy, Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is no allocator to box with")]
-pub enum AnyServer<const N: usize = 513> {
+pub enum AnyServer<const N: usize = 520> {
     /// A SOCKS4 client, which is refused if a password is wanted.
-    V4(socks4::Server, Login),
+    V4(socks4::Server<N>, Login),
     /// A SOCKS5 client, or one that has not spoken yet.
     V5(socks5::Server<N>),
 }
@@ -69,6 +69,14 @@ impl<const N: usize> AnyServer<N> {
         match self {
             Self::V4(server, _) => server.answer(outcome),
             Self::V5(server) => server.answer(outcome),
+        }
+    }
+
+    /// Answers a RESOLVE_PTR, which is SOCKS5's alone, with the name that was found, or refuses it.
+    pub fn name(&mut self, outcome: Result<&[u8], Refusal>) {
+        match self {
+            Self::V4(..) => debug_assert!(false, "SOCKS4 looks nothing up"),
+            Self::V5(server) => server.name(outcome),
         }
     }
 

@@ -31,14 +31,17 @@ impl ops::Add<Duration> for Instant {
     type Output = Self;
 
     fn add(self, time: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX)))
+        // `as_micros` counts in 128 bits, which a small processor pays for.
+        let micros = time.as_secs().saturating_mul(1_000_000).saturating_add(time.subsec_micros().into());
+        Self(self.0.saturating_add(micros))
     }
 }
 
 impl fmt::Display for Instant {
-    /// Writes seconds with three decimals.
+    /// Writes seconds with three decimals, at the right of the width that is asked for.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:03}", self.0 / 1_000_000, self.0 / 1_000 % 1_000)
+        let width = f.width().unwrap_or(0).saturating_sub(4);
+        write!(f, "{:>width$}.{:03}", self.0 / 1_000_000, self.0 / 1_000 % 1_000)
     }
 }
 
@@ -67,6 +70,10 @@ pub enum Reason {
     Linger,
     /// Any word of the peer's.
     Silence,
+    /// The pause that ends a name without a terminator.
+    Pause,
+    /// The peer comparing what is held of a file.
+    Compare,
 }
 
 impl fmt::Display for Reason {
@@ -79,6 +86,8 @@ impl fmt::Display for Reason {
             Self::Bind => "the awaited peer did not connect in time",
             Self::HalfClose => "one side had ended and the other stayed silent",
             Self::Idle => "nothing was carried for too long",
+            Self::Pause => "the peer paused",
+            Self::Compare => "the peer did not say in time what it needs of the file",
             Self::Silence => "the peer was not heard for too long",
             Self::Datagrams => "no datagram passed for too long",
             Self::Linger => "the peer did not take the last octets in time",

@@ -121,6 +121,25 @@ impl<const N: usize> Inbox<N> {
         self.len = 0;
     }
 
+    /// Gathers octets of ours in place of what was there; returns whether they fit.
+    pub(crate) fn hold(&mut self, parts: [&[u8]; 2]) -> bool {
+        self.clear();
+        let whole: usize = parts.iter().map(|part| part.len()).sum();
+        whole <= N && parts.iter().all(|part| self.fill(usize::from(self.len) + part.len(), part).is_some())
+    }
+
+    /// Gives the first octets away, as many as there is room for.
+    pub(crate) fn drain(&mut self, output: &mut [u8]) -> usize {
+        let len = usize::from(self.len);
+        let count = len.min(output.len());
+        for (place, octet) in output.iter_mut().zip(&self.octets).take(count) {
+            *place = *octet;
+        }
+        self.octets.copy_within(count..len, 0);
+        self.len -= u16::try_from(count).unwrap_or(0);
+        count
+    }
+
     /// Takes octets until `need` are gathered; returns how many were taken, or `None` if they never fit.
     pub(crate) fn fill(&mut self, need: usize, input: &[u8]) -> Option<usize> {
         let at = usize::from(self.len);

@@ -1,5 +1,8 @@
 //! Runs sockhop's machines on a smoltcp stack behind a Linux TUN device.
 
+pub mod arrivals;
+pub mod control;
+pub mod echo;
 pub mod egress;
 pub mod engine;
 pub mod forwarding;
@@ -10,11 +13,18 @@ pub mod link;
 pub mod listening;
 pub mod metrics;
 pub mod os;
+pub mod ping;
 pub mod proxy;
+pub mod report;
 pub mod resolve;
 pub mod runtime;
 pub mod sandbox;
+pub mod serve;
 pub mod sim;
+pub mod states;
+pub mod survey;
+pub mod transfer;
 pub mod tun;
 pub mod upkeep;
 pub mod users;
+pub mod via;

@@ -63,6 +63,10 @@ pub struct Path {
     pub queue: u64,
     /// Packets, counted from 0, that are lost whatever the dice say.
     pub lose: Vec<u64>,
+    /// Packets, counted from 0, that take so much longer whatever the dice say.
+    pub late: Vec<(u64, Duration)>,
+    /// Packets, counted from 0, of which a copy comes so much after them.
+    pub copies: Vec<(u64, Duration)>,
     /// While the direction is cut, and everything is lost.
     pub cuts: Vec<Stretch>,
     /// While the sender's device does not transmit; what it holds leaves at the end.
@@ -87,6 +91,7 @@ pub struct Pipe {
     now: Instant,
     count: u64,
     lost: u64,
+    octets: u64,
     longest: usize,
     /// Until when the bandwidth is taken.
     busy: Instant,
@@ -104,6 +109,7 @@ impl Pipe {
             now: Instant::ZERO,
             count: 0,
             lost: 0,
+            octets: 0,
             longest: 0,
             busy: Instant::ZERO,
             under_way: BinaryHeap::new(),
@@ -123,12 +129,18 @@ impl Pipe {
         (self.count, self.lost)
     }
 
+    /// Returns how many octets went in, headers included.
+    pub const fn octets(&self) -> u64 {
+        self.octets
+    }
+
     /// Returns the length of the longest packet that went in, in octets.
     pub const fn longest(&self) -> usize {
         self.longest
     }
 
-    fn arrived(&mut self, now: Instant) -> Option<Vec<u8>> {
+    /// Returns a packet that has come out by now, and lets what goes in next do so at this time.
+    pub fn arrived(&mut self, now: Instant) -> Option<Vec<u8>> {
         self.now = now;
         let Reverse((at, ..)) = self.under_way.peek()?;
         if *at > now {
@@ -137,7 +149,8 @@ impl Pipe {
         self.under_way.pop().map(|Reverse((.., packet))| packet)
     }
 
-    fn next(&self) -> Option<Instant> {
+    /// Returns when the next packet comes out.
+    pub fn next(&self) -> Option<Instant> {
         self.under_way.peek().map(|Reverse((at, ..))| *at)
     }
 
@@ -194,6 +207,7 @@ impl Wire for Pipe {
         }
         let number = self.count;
         self.count += 1;
+        self.octets += packet.len() as u64;
         self.longest = self.longest.max(packet.len());
         let passes = if self.is_lost(number, packet.len()) { None } else { self.passes(packet.len()) };
         let Some(leaves) = passes else {
@@ -203,8 +217,17 @@ impl Wire for Pipe {
         if self.dice.happens(self.path.duplicate) {
             self.put(leaves, packet.to_vec());
         }
-        self.put(leaves, packet.to_vec());
+        if let Some(later) = told(&self.path.copies, number) {
+            self.put(leaves + later, packet.to_vec());
+        }
+        let late = told(&self.path.late, number).unwrap_or_default();
+        self.put(leaves + late, packet.to_vec());
     }
+}
+
+/// Returns the time that a list has for this packet.
+fn told(list: &[(u64, Duration)], number: u64) -> Option<Duration> {
+    list.iter().find(|(at, _)| *at == number).map(|(_, time)| *time)
 }
 
 fn micros(time: Duration) -> u64 {

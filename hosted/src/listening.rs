@@ -3,6 +3,7 @@
 //! A round waits for a socket, the resolver, a signal or the earliest deadline; serves what has become ready; then lets
 //! the proxy take what its egress has, and its deadlines.
 
+use crate::control::{Desk, Plan};
 use crate::egress::{self, Egress, Policy, Socket, Way};
 use crate::engine::{Counters, Event, Load};
 use crate::front::HostFront;
@@ -10,6 +11,7 @@ use crate::metrics::{self, Latency, Text};
 use crate::os::{Asked, Signals};
 use crate::proxy::{self, Proxy, Report};
 use crate::runtime::{Reloaded, Summary};
+use crate::survey::Snapshot;
 use crate::upkeep::{Step, Upkeep};
 use crate::users::Judge;
 use core::net::SocketAddr;
@@ -33,10 +35,11 @@ pub struct Listening {
     front: HostFront,
     proxy: Proxy<Box<dyn Egress<Stream = Socket>>>,
     signals: Signals,
+    waker: Arc<Waker>,
+    desk: Option<Desk>,
     began: std::time::Instant,
     octets: (u64, u64),
     resolving: Arc<Latency>,
-    waker: Arc<Waker>,
     upkeep: Upkeep,
 }
 
@@ -71,7 +74,7 @@ impl Listening {
         )?;
         let proxy = Proxy::new(config, egress).judged_by(Judge::new(Arc::clone(&waker))?);
         let (began, octets, upkeep) = (std::time::Instant::now(), (0, 0), Upkeep::default());
-        Ok(Self { poll, front, proxy, signals, began, octets, resolving, waker, upkeep })
+        Ok(Self { poll, front, proxy, signals, waker, desk: None, began, octets, resolving, upkeep })
     }
 
     /// Does this beside serving.
@@ -81,6 +84,15 @@ impl Listening {
         }
         self.upkeep = upkeep;
         self
+    }
+
+    /// Has it asked what it does, as the plan says.
+    ///
+    /// # Errors
+    /// The host's, when it has no descriptors or threads left.
+    pub fn asked_by(mut self, plan: Plan) -> io::Result<Self> {
+        self.desk = Some(Desk::open(plan, Arc::clone(&self.waker))?);
+        Ok(self)
     }
 
     /// Returns where it listens, with the ports the host has chosen.
@@ -134,6 +146,7 @@ impl Listening {
             tell(None);
             self.upkeep.beat(now);
             self.post();
+            self.show();
             let asked = match self.signals.take() {
                 Some(Asked::Reload) if reload.is_some() => {
                     self.reload(reload.as_mut().and_then(|reload| reload()));
@@ -197,6 +210,16 @@ impl Listening {
             limited: self.proxy.limited(),
             dropped: 0,
         }
+    }
+
+    /// Shows everything as it stands, if somebody has asked.
+    fn show(&self) {
+        let Some(desk) = self.desk.as_ref().filter(|desk| desk.is_asked()) else { return };
+        let (began, now) = (std::time::Instant::now(), self.now());
+        let mut snapshot = Snapshot { node: desk.node().clone(), octets: self.octets, ..Snapshot::default() };
+        self.front.survey(now, &mut snapshot);
+        self.proxy.survey(now, &mut snapshot);
+        desk.answer(snapshot, began.elapsed());
     }
 
     fn turn(&mut self, now: Instant) {

@@ -7,8 +7,9 @@
 use core::mem;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::panic::AssertUnwindSafe;
+use sockhop::tcp::State;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::panic::catch_unwind;
 
 const NAME: usize = libc::IFNAMSIZ;
@@ -104,6 +105,52 @@ pub fn set_up(name: &str, mtu: u16, queue: i32) -> io::Result<()> {
     ioctl(&fd, libc::SIOCSIFFLAGS as _, &mut request)
 }
 
+/// Returns the name that this host's resolver has for an address; the call takes as long as that does.
+///
+/// # Errors
+/// The resolver's, as a sentence; one is that there is no name.
+pub fn name_of(ip: IpAddr) -> Result<String, String> {
+    let mut name = [0_u8; libc::NI_MAXHOST as usize];
+    let mut look_up = |address: *const libc::sockaddr, length: usize| {
+        let length = libc::socklen_t::try_from(length).unwrap_or(0);
+        let room = libc::socklen_t::try_from(name.len()).unwrap_or(0);
+        let flags = libc::NI_NAMEREQD;
+        // SAFETY: both callers pass an address that outlives the call, with its size; the room is as long as is said.
+        unsafe {
+            libc::getnameinfo(
+                address,
+                length,
+                name.as_mut_ptr().cast(),
+                room,
+                core::ptr::null_mut(),
+                0,
+                flags,
+            )
+        }
+    };
+    // SAFETY: of both addresses all zeroes is a value.
+    let (mut four, mut six): (libc::sockaddr_in, libc::sockaddr_in6) = unsafe { mem::zeroed() };
+    let failed = match ip {
+        IpAddr::V4(ip) => {
+            four.sin_family = libc::AF_INET as _;
+            four.sin_addr.s_addr = u32::from_ne_bytes(ip.octets());
+            look_up((&raw const four).cast(), size_of_val(&four))
+        }
+        IpAddr::V6(ip) => {
+            six.sin6_family = libc::AF_INET6 as _;
+            six.sin6_addr.s6_addr = ip.octets();
+            look_up((&raw const six).cast(), size_of_val(&six))
+        }
+    };
+    if failed != 0 {
+        // SAFETY: every code has a text that lives as long as the program.
+        let why = unsafe { core::ffi::CStr::from_ptr(libc::gai_strerror(failed)) };
+        return Err(format!("{ip}: {}", why.to_string_lossy()));
+    }
+    let end = name.iter().position(|octet| *octet == 0).unwrap_or(name.len());
+    Ok(String::from_utf8_lossy(&name[..end]).into_owned())
+}
+
 /// Makes reads and writes of a descriptor return at once.
 ///
 /// # Errors
@@ -130,6 +177,97 @@ pub fn pin_ring_memory() {
     // SAFETY: mallopt takes two numbers and is called before other threads allocate in earnest.
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, 32 * 1_024);
+    }
+}
+
+/// What the kernel tells of one of its connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Where it stands.
+    pub state: State,
+    /// How often its timer ran out without an answer.
+    pub backoff: u8,
+    /// How often a closed window was probed without an answer.
+    pub probes: u8,
+    /// Octets that were not read.
+    pub unread: u64,
+    /// Octets that the peer has not acknowledged, sent or not.
+    pub queued: u64,
+    /// Those of them that were sent.
+    pub in_flight: u64,
+    /// Segments sent again.
+    pub again: u32,
+    /// Octets that the peer has acknowledged.
+    pub acknowledged: u64,
+    /// Octets that came in order.
+    pub received: u64,
+    /// The window that the peer grants, from Linux 5.4.
+    pub their_window: Option<u32>,
+    /// The window that the host advertises, from Linux 6.2.
+    pub our_window: Option<u32>,
+}
+
+/// Returns what the kernel tells of a connection of this process.
+///
+/// # Errors
+/// The kernel's.
+pub fn tcp_info(socket: &impl AsRawFd) -> io::Result<Seen> {
+    let fd = socket.as_raw_fd();
+    let mut record = [0_u8; 240];
+    let mut length = libc::socklen_t::try_from(record.len()).unwrap_or(0);
+    // SAFETY: the kernel writes at most `length` octets to the array and says how many it wrote.
+    let result = unsafe {
+        let place = record.as_mut_ptr().cast();
+        libc::getsockopt(fd, libc::IPPROTO_TCP, libc::TCP_INFO, place, &raw mut length)
+    };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // The record is `struct tcp_info` of `linux/tcp.h`, which only ever grows at its end.
+    let told = record.get(..length as usize).unwrap_or(&record);
+    let octet = |at: usize| told.get(at).copied().unwrap_or(0);
+    let word = |at: usize| Some(u32::from_ne_bytes(told.get(at..at + 4)?.try_into().ok()?));
+    let long = |at: usize| Some(u64::from_ne_bytes(told.get(at..at + 8)?.try_into().ok()?));
+    let queued = asked(fd, libc::TIOCOUTQ as _)?;
+    // SIOCOUTQNSD, which libc does not name.
+    let unsent = asked(fd, 0x894b)?;
+    Ok(Seen {
+        state: kernel_state(octet(0)),
+        probes: octet(3),
+        backoff: octet(4),
+        unread: asked(fd, libc::FIONREAD as _)?,
+        queued,
+        in_flight: queued.saturating_sub(unsent),
+        again: word(100).unwrap_or(0),
+        acknowledged: long(120).unwrap_or(0),
+        received: long(128).unwrap_or(0),
+        their_window: word(228),
+        our_window: word(232),
+    })
+}
+
+/// Asks for a number about a socket.
+fn asked(fd: RawFd, call: libc::c_ulong) -> io::Result<u64> {
+    let mut number: libc::c_int = 0;
+    // SAFETY: each of the calls takes a pointer to an int, which lives until the call returns.
+    let result = unsafe { libc::ioctl(fd, call as _, &raw mut number) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(u64::try_from(number).unwrap_or(0)) }
+}
+
+/// Returns the state with this number of the kernel's (`net/tcp_states.h`).
+const fn kernel_state(number: u8) -> State {
+    match number {
+        1 => State::Established,
+        2 => State::SynSent,
+        3 | 12 => State::SynReceived,
+        4 => State::FinWait1,
+        5 => State::FinWait2,
+        6 => State::TimeWait,
+        8 => State::CloseWait,
+        9 => State::LastAck,
+        10 => State::Listen,
+        11 => State::Closing,
+        _ => State::Closed,
     }
 }
 
@@ -184,6 +322,12 @@ impl Signals {
             }
             Ok(_) | Err(_) => None,
         }
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
 

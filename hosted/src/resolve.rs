@@ -1,5 +1,5 @@
-//! Names to addresses: by a stub that asks the host's name servers, all names at once, or by the C library on a few
-//! threads. The stub opens no file and loads no plug-in, so it works where the process is locked in.
+//! Names to addresses and back: by a stub that asks the host's name servers, all names at once, or by the C library on a
+//! few threads. The stub opens no file and loads no plug-in, so it works where the process is locked in.
 
 mod lookup;
 mod stub;
@@ -14,7 +14,7 @@ use mio::Waker;
 use std::collections::VecDeque;
 use std::io;
 use std::net::ToSocketAddrs;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
@@ -44,13 +44,50 @@ impl Names {
 /// The addresses of a name, or why there are none.
 pub type Answer = Result<Vec<SocketAddr>, String>;
 
+/// The name of an address, or why there is none.
+pub type Reversed = Result<String, String>;
+
 struct Question {
     began: Instant,
     key: usize,
     generation: u64,
-    name: String,
-    port: u16,
+    what: What,
     forgotten: Arc<AtomicBool>,
+}
+
+/// What is asked for.
+#[derive(Debug)]
+enum What {
+    /// The addresses of a name, with this port.
+    Addresses(String, u16),
+    /// The name of an address.
+    Name(IpAddr),
+}
+
+impl What {
+    /// The name or the address, for sentences.
+    fn shown(&self) -> String {
+        match self {
+            Self::Addresses(name, _) => name.clone(),
+            Self::Name(ip) => ip.to_string(),
+        }
+    }
+
+    /// Returns that there is nothing to be found, and why.
+    fn nothing(&self, why: &str) -> Told {
+        let text = format!("{}: {why}", self.shown());
+        match self {
+            Self::Addresses(..) => Told::Addresses(Err(text)),
+            Self::Name(_) => Told::Name(Err(text)),
+        }
+    }
+}
+
+/// What was found, in the words of the question.
+#[derive(Debug, PartialEq, Eq)]
+enum Told {
+    Addresses(Answer),
+    Name(Reversed),
 }
 
 impl Question {
@@ -80,12 +117,38 @@ pub enum Resolved {
 
 impl core::fmt::Debug for Question {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "{}:{}", self.name.escape_default(), self.port)
+        self.what.fmt(f)
     }
 }
 
 /// An answer and what it is to.
-type Answered = (Question, Answer);
+type Answered<T> = (Question, T);
+
+/// By which those who work on questions tell their owner, who is woken for each answer.
+#[derive(Clone, Debug)]
+struct Tongue {
+    answers: Sender<Answered<Answer>>,
+    names: Sender<Answered<Reversed>>,
+    owner: Arc<Waker>,
+}
+
+impl Tongue {
+    /// Returns it with what its owner hears.
+    fn new(owner: Arc<Waker>) -> (Self, Receiver<Answered<Answer>>, Receiver<Answered<Reversed>>) {
+        let ((answers, answered), (names, named)) = (channel(), channel());
+        (Self { answers, names, owner }, answered, named)
+    }
+
+    /// Tells an answer; returns whether somebody hears it.
+    fn tell(&self, question: Question, told: Told) -> bool {
+        let heard = match told {
+            Told::Addresses(answer) => self.answers.send((question, answer)).is_ok(),
+            Told::Name(name) => self.names.send((question, name)).is_ok(),
+        };
+        // An owner that cannot be woken is gone.
+        heard && self.owner.wake().is_ok()
+    }
+}
 
 /// Questions that nobody works on yet.
 #[derive(Debug, Default)]
@@ -154,7 +217,8 @@ impl Queue {
 #[derive(Debug)]
 pub struct Resolver {
     queue: Arc<Queue>,
-    answers: Receiver<Answered>,
+    answers: Receiver<Answered<Answer>>,
+    names: Receiver<Answered<Reversed>>,
     /// How long names take.
     took: Arc<Latency>,
     /// Wakes the stub; the C library's threads wait for the queue itself.
@@ -175,7 +239,7 @@ impl Resolver {
     /// The host's, when it has no descriptors left.
     pub fn new(waker: Arc<Waker>, names: Names, took: Arc<Latency>) -> io::Result<Self> {
         match names {
-            Names::Libc => Ok(Self::with(waker, look_up)),
+            Names::Libc => Ok(Self::with(waker, look_up, crate::os::name_of)),
             Names::Stub(files) => Self::stub(waker, Source::new(files)),
         }
         .map(|mut resolver| {
@@ -185,10 +249,10 @@ impl Resolver {
     }
 
     fn stub(waker: Arc<Waker>, source: Source) -> io::Result<Self> {
-        let (queue, (sender, answers)) = (Arc::new(Queue::default()), channel());
-        let (stub, rouser) = Stub::new(Arc::clone(&queue), source, sender, waker)?;
+        let (queue, (tongue, answers, names)) = (Arc::new(Queue::default()), Tongue::new(waker));
+        let (stub, rouser) = Stub::new(Arc::clone(&queue), source, tongue)?;
         thread::spawn(|| stub.run());
-        Ok(Self { queue, answers, took: Arc::default(), stub: Some(rouser) })
+        Ok(Self { queue, answers, names, took: Arc::default(), stub: Some(rouser) })
     }
 
     /// Has the stub look at the queue; one that cannot be woken has no descriptors and answers nobody.
@@ -198,25 +262,31 @@ impl Resolver {
         }
     }
 
-    /// Returns a resolver that asks `look_up`, which may take its time, and wakes its owner for each answer.
-    pub fn with(waker: Arc<Waker>, look_up: impl Fn(&str, u16) -> Answer + Send + Sync + 'static) -> Self {
-        let (queue, look_up) = (Arc::new(Queue::default()), Arc::new(look_up));
-        let (sender, answers) = channel();
+    /// Returns a resolver that asks `look_up` for addresses and `reverse` for names, which may take their time, and
+    /// wakes its owner for each answer.
+    pub fn with(
+        waker: Arc<Waker>,
+        look_up: impl Fn(&str, u16) -> Answer + Send + Sync + 'static,
+        reverse: impl Fn(IpAddr) -> Reversed + Send + Sync + 'static,
+    ) -> Self {
+        let queue = Arc::new(Queue::default());
+        let ask = Arc::new(move |what: &What| match what {
+            What::Addresses(name, port) => Told::Addresses(look_up(name, *port)),
+            What::Name(ip) => Told::Name(reverse(*ip)),
+        });
+        let (tongue, answers, names) = Tongue::new(waker);
         for _ in 0..THREADS {
-            let (queue, look_up) = (Arc::clone(&queue), Arc::clone(&look_up));
-            let (sender, waker) = (sender.clone(), Arc::clone(&waker));
+            let (queue, ask, tongue) = (Arc::clone(&queue), Arc::clone(&ask), tongue.clone());
             thread::spawn(move || {
                 while let Some(question) = queue.take() {
-                    let answer = look_up(&question.name, question.port);
-                    if sender.send((question, answer)).is_err() {
+                    let told = ask(&question.what);
+                    if !tongue.tell(question, told) {
                         return;
                     }
-                    // An owner that cannot be woken is gone.
-                    let _ = waker.wake();
                 }
             });
         }
-        Self { queue, answers, took: Arc::default(), stub: None }
+        Self { queue, answers, names, took: Arc::default(), stub: None }
     }
 
     /// Asks for a name's addresses; a literal is told at once and nobody is asked.
@@ -228,16 +298,27 @@ impl Resolver {
         if let Some(ip) = literal(name) {
             return Ok(Resolved::Literal(ip));
         }
+        let asked = self.ask(key, generation, What::Addresses(name.to_owned(), port));
+        asked.map(Resolved::Asked).ok_or(format!("{name}: too many names wait to be resolved"))
+    }
+
+    /// Asks for an address's name.
+    ///
+    /// # Errors
+    /// A sentence, when too many questions wait.
+    pub fn reverse(&self, key: usize, generation: u64, ip: IpAddr) -> Result<Asked, String> {
+        let asked = self.ask(key, generation, What::Name(ip));
+        asked.ok_or(format!("{ip}: too many names wait to be resolved"))
+    }
+
+    fn ask(&self, key: usize, generation: u64, what: What) -> Option<Asked> {
         let forgotten = Arc::new(AtomicBool::new(false));
         let asked = Asked(Arc::clone(&forgotten));
-        let question =
-            Question { began: Instant::now(), key, generation, name: name.to_owned(), port, forgotten };
-        if self.queue.put(question) {
+        let question = Question { began: Instant::now(), key, generation, what, forgotten };
+        self.queue.put(question).then(|| {
             self.rouse();
-            Ok(Resolved::Asked(asked))
-        } else {
-            Err(format!("{name}: too many names wait to be resolved"))
-        }
+            asked
+        })
     }
 
     /// Returns the next answer with the key and generation of its question.
@@ -245,6 +326,13 @@ impl Resolver {
         let (question, answer) = self.answers.try_recv().ok()?;
         self.took.observe(question.began.elapsed());
         Some((question.key, question.generation, answer))
+    }
+
+    /// Returns the next name that was found for an address, with the key and generation of its question.
+    pub fn name(&self) -> Option<(usize, u64, Reversed)> {
+        let (question, name) = self.names.try_recv().ok()?;
+        self.took.observe(question.began.elapsed());
+        Some((question.key, question.generation, name))
     }
 }
 
@@ -354,20 +442,14 @@ mod tests {
     fn question(name: &str) -> (Question, Asked) {
         let asked = Asked::default();
         let forgotten = Arc::clone(&asked.0);
-        (
-            Question {
-                began: Instant::now(),
-                key: 0,
-                generation: 0,
-                name: name.to_owned(),
-                port: 80,
-                forgotten,
-            },
-            asked,
-        )
+        let what = What::Addresses(name.to_owned(), 80);
+        (Question { began: Instant::now(), key: 0, generation: 0, what, forgotten }, asked)
     }
 
     fn name(question: Option<Question>) -> Option<String> {
-        question.map(|question| question.name)
+        question.map(|question| match question.what {
+            What::Addresses(name, _) => name,
+            What::Name(ip) => ip.to_string(),
+        })
     }
 }

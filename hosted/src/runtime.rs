@@ -9,11 +9,13 @@
 //! 4. lets the proxy take what its egress has, and its deadlines;
 //! 5. flushes the engine onto the TUN.
 
+use crate::control::{Desk, Plan};
 use crate::egress::{self, Egress, Policy, Rule, Socket, Way};
 use crate::engine::{self, Counters, Engine, Event, Load};
 use crate::metrics::{self, Latency, StackNumbers, Tally, Text};
 use crate::os::{Asked, Signals};
 use crate::proxy::{self, Proxy, Report};
+use crate::survey::Snapshot;
 use crate::tun::Tun;
 use crate::upkeep::{Step, Upkeep};
 use crate::users::Judge;
@@ -22,7 +24,7 @@ use core::time::Duration;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use sockhop::time::Instant;
-use sockhop::trace::Sink;
+use sockhop::trace::{Sink, View};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
@@ -70,11 +72,12 @@ pub struct Runtime<S: Sink> {
     engine: Engine<Tally<S>>,
     proxy: Proxy<Box<dyn Egress<Stream = Socket>>>,
     signals: Signals,
+    waker: Arc<Waker>,
+    desk: Option<Desk>,
     began: std::time::Instant,
     octets: (u64, u64),
     listeners: Vec<SocketAddr>,
     resolving: Arc<Latency>,
-    waker: Arc<Waker>,
     upkeep: Upkeep,
 }
 
@@ -111,9 +114,20 @@ impl<S: Sink> Runtime<S> {
         }
         let proxy = Proxy::new(config, egress).judged_by(Judge::new(Arc::clone(&waker))?);
         let began = std::time::Instant::now();
-        let (listeners, upkeep) = (listeners.to_vec(), Upkeep::default());
-        let octets = (0, 0);
-        Ok(Self { poll, tun, engine, proxy, signals, began, octets, listeners, resolving, waker, upkeep })
+        Ok(Self {
+            poll,
+            tun,
+            engine,
+            proxy,
+            signals,
+            waker,
+            desk: None,
+            began,
+            octets: (0, 0),
+            listeners: listeners.to_vec(),
+            resolving,
+            upkeep: Upkeep::default(),
+        })
     }
 
     /// Does this beside serving.
@@ -125,7 +139,16 @@ impl<S: Sink> Runtime<S> {
         self
     }
 
-    /// Serves until a signal comes, then lets connections close, and returns what it came to.
+    /// Has it asked what it does, as the plan says.
+    ///
+    /// # Errors
+    /// The host's, when it has no descriptors or threads left.
+    pub fn asked_by(mut self, plan: Plan) -> io::Result<Self> {
+        self.desk = Some(Desk::open(plan, Arc::clone(&self.waker))?);
+        Ok(self)
+    }
+
+    /// Serves until a signal comes, then lets connections close, and returns what it came to, and the sink.
     ///
     /// `tell` is called with each session that has ended and may look at the sink after each round; `reload` on SIGHUP,
     /// which without it asks to stop.
@@ -136,7 +159,11 @@ impl<S: Sink> Runtime<S> {
         mut self,
         mut tell: impl FnMut(Option<&Report>, &mut S),
         mut reload: Option<impl FnMut() -> Option<Reloaded>>,
-    ) -> io::Result<Summary> {
+    ) -> io::Result<(Summary, S)> {
+        let unix = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let unix = u64::try_from(unix.as_nanos()).unwrap_or(u64::MAX);
+        let now = self.now();
+        self.engine.recorder().record(now, 0, View::Clock { unix });
         let mut events = Events::with_capacity(1_024);
         let mut packet = vec![0; 65_536];
         let mut more = true;
@@ -166,6 +193,7 @@ impl<S: Sink> Runtime<S> {
             tell(None, self.engine.recorder().sink_mut().inner_mut());
             self.upkeep.beat(now);
             self.post();
+            self.show();
             let asked = match self.signals.take() {
                 Some(Asked::Reload) if reload.is_some() => {
                     self.reload(reload.as_mut().and_then(|reload| reload()));
@@ -176,7 +204,7 @@ impl<S: Sink> Runtime<S> {
                 asked => asked,
             };
             if !self.go_on(asked, now) {
-                return Ok(self.summary());
+                return Ok((self.summary(), self.engine.into_sink().into_inner()));
             }
         }
     }
@@ -248,6 +276,17 @@ impl<S: Sink> Runtime<S> {
             }
         }
         Ok(true)
+    }
+
+    /// Shows everything as it stands, if somebody has asked.
+    fn show(&mut self) {
+        let Some(desk) = self.desk.as_ref().filter(|desk| desk.is_asked()) else { return };
+        let (began, now) = (std::time::Instant::now(), self.now());
+        let (node, octets, dropped) = (desk.node().clone(), self.octets, self.tun.dropped());
+        let mut snapshot = Snapshot { node, octets, dropped, ..Snapshot::default() };
+        self.engine.survey(now, &mut snapshot);
+        self.proxy.survey(now, &mut snapshot);
+        desk.answer(snapshot, began.elapsed());
     }
 
     /// Does steps 3 to 5 of a round.

@@ -71,9 +71,11 @@ impl FromStr for Users {
             if !(1..=255).contains(&name.len()) {
                 return Err(wrong("a name takes 1 to 255 octets (RFC 1929)"));
             }
-            let known =
-                PasswordHash::new(hash).ok().filter(|hash| hash.algorithm.as_str().starts_with("argon2"));
-            if known.is_none() {
+            // One that is cut short can be read and would fit no password.
+            let known = PasswordHash::new(hash).is_ok_and(|hash| {
+                hash.algorithm.as_str().starts_with("argon2") && hash.salt.is_some() && hash.hash.is_some()
+            });
+            if !known {
                 return Err(wrong(&format!(
                     "{name} has no argon2 hash; `tun-demo passwd {name}` makes a line for him"
                 )));

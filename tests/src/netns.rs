@@ -10,20 +10,38 @@ use std::sync::mpsc::{Receiver, channel};
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
+/// Returns whether a test can run here that needs these tools and no namespace; if not, says so by name, or fails where
+/// skipping is forbidden.
+pub fn installed(test: &str, tools: &[&str]) -> bool {
+    allowed(test, &lacking(tools))
+}
+
 /// Returns whether a test can run here; if not, says so by name, or fails where skipping is forbidden.
 pub fn possible(test: &str, tools: &[&str]) -> bool {
-    let found = |tool: &&str| {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        std::env::split_paths(&path).any(|dir| dir.join(tool).exists())
-    };
-    let mut missing: Vec<String> =
-        tools.iter().chain([&"ip"]).filter(|tool| !found(tool)).map(|tool| (*tool).to_owned()).collect();
+    let mut missing = lacking(&[tools, &["ip"]].concat());
     if !rustix::process::geteuid().is_root() {
         missing.push("root".to_owned());
     }
     if !std::path::Path::new("/dev/net/tun").exists() {
         missing.push("/dev/net/tun".to_owned());
     }
+    allowed(test, &missing)
+}
+
+/// Returns which of these tools are not there.
+pub fn lacking(tools: &[&str]) -> Vec<String> {
+    let found = |tool: &&str| {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path).any(|dir| dir.join(tool).exists())
+    };
+    tools.iter().filter(|tool| !found(tool)).map(|tool| (*tool).to_owned()).collect()
+}
+
+/// Returns whether nothing is missing; if something is, says so by name, or fails where skipping is forbidden.
+///
+/// # Panics
+/// Something is missing, and `SOCKHOP_NO_SKIP` is set.
+pub fn allowed(test: &str, missing: &[String]) -> bool {
     if missing.is_empty() {
         return true;
     }
@@ -239,7 +257,10 @@ pub fn neighbour(name: &str) -> PathBuf {
 }
 
 /// Returns the command under test, built once.
-fn program() -> PathBuf {
+///
+/// # Panics
+/// It cannot be built.
+pub fn program() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT
         .get_or_init(|| {

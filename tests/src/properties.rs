@@ -37,6 +37,9 @@ impl<S> Default for Transcript<S> {
     }
 }
 
+/// The name of every address that is asked for here.
+const NAME: &[u8] = b"origin.example";
+
 /// Our end of every connection that is granted here.
 fn bound() -> SocketAddr {
     SocketAddr::from((Ipv4Addr::new(192, 0, 2, 7), 4_096))
@@ -58,6 +61,8 @@ pub trait Serves {
     fn judged(&mut self, right: bool);
     /// Serves the request or refuses it.
     fn answered(&mut self, outcome: Result<SocketAddr, Refusal>);
+    /// Answers a RESOLVE_PTR.
+    fn named(&mut self, outcome: Result<&[u8], Refusal>);
     /// Names the peer of a BIND.
     fn accepted(&mut self, outcome: Result<SocketAddr, Refusal>);
 }
@@ -89,6 +94,10 @@ macro_rules! serves {
 
             fn answered(&mut self, outcome: Result<SocketAddr, Refusal>) {
                 <$server>::answer(self, outcome);
+            }
+
+            fn named(&mut self, outcome: Result<&[u8], Refusal>) {
+                <$server>::name(self, outcome);
             }
 
             fn accepted(&mut self, outcome: Result<SocketAddr, Refusal>) {
@@ -150,16 +159,19 @@ fn settle<M: Serves>(server: &mut M, transcript: &mut Transcript<M::State>, room
                 server.judged(right);
             }
             Ok(Event::Request(request)) => {
-                let outcome =
-                    if request.target.port == 9 { Err(Refusal::ConnectionRefused) } else { Ok(bound()) };
+                let refused = request.target.port == 9;
                 transcript.events.push(polled);
-                server.answered(outcome);
+                if request.command == Command::ResolvePtr {
+                    server.named(if refused { Err(Refusal::HostUnreachable) } else { Ok(NAME) });
+                } else {
+                    server.answered(if refused { Err(Refusal::ConnectionRefused) } else { Ok(bound()) });
+                }
             }
             Ok(Event::Accept) => {
                 transcript.events.push(polled);
                 server.accepted(Ok(bound()));
             }
-            Ok(Event::Relay) | Err(nb::Error::Other(_)) => {
+            Ok(Event::Relay | Event::Close) | Err(nb::Error::Other(_)) => {
                 if transcript.events.last() != Some(&polled) {
                     transcript.events.push(polled);
                 }
@@ -186,7 +198,7 @@ pub fn server_is_cut_invariant(input: &[u8]) {
 /// The same for a server that takes any version.
 pub fn any_server_is_cut_invariant(input: &[u8]) {
     for login in [Login::Open, Login::Password] {
-        let hear = |cuts: &[usize], room| transcript_of(AnyServer::<513>::new(login), input, cuts, room);
+        let hear = |cuts: &[usize], room| transcript_of(<AnyServer>::new(login), input, cuts, room);
         let whole = hear(&[usize::MAX], 64);
         for (cuts, room) in [(&[1_usize][..], 1), (&[2, 1, 3], 5), (&[9, 1], 2)] {
             assert_eq!(whole, hear(cuts, room), "cut by {cuts:?}");
@@ -237,16 +249,49 @@ pub fn every_prefix_waits(input: &[u8], login: Login) {
 /// A client never takes octets behind the reply, never depends on cuts, and ends with an event or an error.
 pub fn client_is_cut_invariant(input: &[u8]) {
     let target = Target { host: Host::Name(b"origin.example"), port: 80 };
-    for command in [Command::Connect, Command::Bind] {
+    for command in Command::ALL {
         let login: Option<(&'static [u8], &'static [u8])> = Some((b"user", b"secret"));
         let client = Client::new(command, target, login).expect("the names fit");
-        whole_equals_pieces(&client, input, Client::noted);
+        whole_equals_pieces(&client, input, |client, event| {
+            note(client, event, Client::noted, Client::advance)
+        });
+    }
+    socks4_client_is_cut_invariant(input);
+}
+
+/// The same for SOCKS4, whose replies have one form.
+pub fn socks4_client_is_cut_invariant(input: &[u8]) {
+    let target = Target { host: Host::Name(b"origin.example"), port: 80 };
+    for command in [Command::Connect, Command::Bind] {
         let client = socks4::Client::new(command, target, &b"user"[..]).expect("it can be said");
-        whole_equals_pieces(&client, input, socks4::Client::noted);
+        whole_equals_pieces(&client, input, |client, event| {
+            note(client, event, socks4::Client::noted, |_, _| unreachable!("SOCKS4 looks nothing up"))
+        });
     }
 }
 
-fn whole_equals_pieces<M>(fresh: &M, input: &[u8], noted: impl Fn(&mut M))
+/// Retires an event by the verb it names, an octet of a name at a time; returns how many octets that takes from the
+/// wire, or `None` if the event stands.
+fn note<M>(
+    client: &mut M,
+    event: ClientEvent,
+    noted: impl Fn(&mut M),
+    advance: impl Fn(&mut M, u8),
+) -> Option<usize> {
+    match event {
+        ClientEvent::Listening { .. } => {
+            noted(client);
+            Some(0)
+        }
+        ClientEvent::Name { .. } => {
+            advance(client, 1);
+            Some(1)
+        }
+        ClientEvent::Relay { .. } | ClientEvent::Resolved { .. } => None,
+    }
+}
+
+fn whole_equals_pieces<M>(fresh: &M, input: &[u8], retire: impl Fn(&mut M, ClientEvent) -> Option<usize>)
 where
     M: Machine + Clone + 'static,
     for<'e> M: Machine<Event<'e> = ClientEvent>,
@@ -268,9 +313,15 @@ where
             let before = client.state();
             let count = client.feed(piece);
             taken += count;
-            if let Ok(event @ ClientEvent::Listening { .. }) = client.poll() {
+            let event = client.poll().ok();
+            // The rest of a name has not come yet.
+            if matches!(event, Some(ClientEvent::Name { .. })) && taken == input.len() {
+                return (events, format!("{:?}", client.poll()), taken, said);
+            }
+            let retired = event.and_then(|event| retire(&mut client, event).map(|count| (event, count)));
+            if let Some((event, octets)) = retired {
                 events.push(event);
-                noted(&mut client);
+                taken += octets;
             } else if count == 0 && client.state() == before {
                 return (events, format!("{:?}", client.poll()), taken, said);
             }
@@ -291,16 +342,20 @@ pub fn both_sides_agree(command: Command, name: &[u8], port: u16, login: bool, c
         return;
     };
     let asks = if login { Login::Password } else { Login::Open };
-    let heard = converse(client, AnyServer::new(asks), Client::noted, cut);
+    let retire = |client: &mut _, event| note(client, event, Client::noted, Client::advance);
+    let heard = converse(client, AnyServer::new(asks), retire, cut);
     assert_eq!(heard, (Some((command, target.to_string())), command == Command::Bind));
     let Ok(client) = socks4::Client::new(command, target.clone(), b"ann".to_vec()) else {
         assert!(
-            command == Command::Associate || name.contains(&0),
+            !matches!(command, Command::Connect | Command::Bind) || name.contains(&0),
             "only what it has no word for is refused"
         );
         return;
     };
-    let heard = converse(client, AnyServer::new(Login::Open), socks4::Client::noted, cut);
+    let retire = |client: &mut _, event| {
+        note(client, event, socks4::Client::noted, |_, _| unreachable!("SOCKS4 looks nothing up"))
+    };
+    let heard = converse(client, AnyServer::new(Login::Open), retire, cut);
     assert_eq!(heard, (Some((command, target.to_string())), command == Command::Bind));
 }
 
@@ -309,7 +364,7 @@ pub fn both_sides_agree(command: Command, name: &[u8], port: u16, login: bool, c
 fn converse<C>(
     mut client: C,
     mut server: AnyServer,
-    noted: impl Fn(&mut C),
+    retire: impl Fn(&mut C, ClientEvent) -> Option<usize>,
     cut: usize,
 ) -> (Option<(Command, String)>, bool)
 where
@@ -317,7 +372,7 @@ where
 {
     let peer = SocketAddr::from(([192, 0, 2, 77], 7_777));
     let (mut up, mut down) = (Vec::new(), Vec::new());
-    let (mut heard, mut listened) = (None, false);
+    let (mut heard, mut listened, mut named) = (None, false, Vec::new());
     let cut = cut.clamp(1, 600);
     for _ in 0..4_000 {
         let mut out = vec![0; cut];
@@ -328,11 +383,16 @@ where
         match server.poll() {
             Ok(Event::Login { .. }) => server.judge(true),
             Ok(Event::Request(request)) => {
-                heard = Some((request.command, request.target.to_string()));
-                server.answer(Ok(bound()));
+                let command = request.command;
+                heard = Some((command, request.target.to_string()));
+                if command == Command::ResolvePtr {
+                    server.name(Ok(NAME))
+                } else {
+                    server.answer(Ok(bound()))
+                }
             }
             Ok(Event::Accept) => server.accept(Ok(peer)),
-            Ok(Event::Relay) | Err(_) => {}
+            Ok(Event::Relay | Event::Close) | Err(_) => {}
         }
         let count = server.drain(&mut out);
         down.extend_from_slice(&out[..count]);
@@ -342,14 +402,31 @@ where
             Ok(ClientEvent::Listening { at }) => {
                 assert_eq!(at, Some(bound()));
                 listened = true;
-                noted(&mut client);
+                retire(&mut client, ClientEvent::Listening { at });
+            }
+            Ok(event @ ClientEvent::Name { .. }) if !down.is_empty() => {
+                named.push(down[0]);
+                down.drain(..retire(&mut client, event).unwrap_or(0));
+            }
+            Ok(ClientEvent::Resolved { ip }) => {
+                let asked = heard.as_ref().map(|(command, _)| *command);
+                let (told, left) = match asked {
+                    Some(Command::ResolvePtr) => (None, &[0, 0][..]),
+                    _ => (Some(bound().ip()), &[][..]),
+                };
+                assert_eq!((ip, &named[..]), (told, if ip.is_none() { NAME } else { b"" }));
+                assert!(left.starts_with(&down), "but for the port of a name nothing is left over");
+                // The server has yet to see that its last octet is gone.
+                server.drain(&mut [0; 8]);
+                assert!(matches!(server.poll(), Ok(Event::Close)));
+                return (heard, listened);
             }
             Ok(ClientEvent::Relay { bound: told }) => {
                 assert_eq!(told, Some(if listened { peer } else { bound() }));
                 assert!(matches!(server.poll(), Ok(Event::Relay)) && down.is_empty(), "nothing is left over");
                 return (heard, listened);
             }
-            Err(_) => {}
+            Ok(ClientEvent::Name { .. }) | Err(_) => {}
         }
     }
     panic!("client in {:?} and server in {:?} wait for each other", client.state(), server.state());

@@ -108,7 +108,7 @@ impl Script {
             seq_number: number(PEER, seq),
             ack_number: ack.map(|at| number(self.iss.0, at)),
             window_len: window,
-            window_scale: None,
+            window_scale: syn.then_some(0),
             max_seg_size: syn.then_some(1_000),
             sack_permitted: false,
             sack_ranges: [None; 3],

@@ -5,7 +5,7 @@ use core::time::Duration;
 use sockhop::tcp::{Empty, Flags, Rules, Segment, Seq, State};
 use sockhop::time::Reason;
 use sockhop_hosted::engine::{Config, Engine, Event, Wire};
-use sockhop_hosted::lab::{Scenario, play};
+use sockhop_hosted::lab::{Play, Scenario, Session, play};
 use sockhop_hosted::link::Dice;
 use sockhop_hosted::proxy::End;
 use sockhop_tests::script::{PEER, Script};
@@ -153,9 +153,11 @@ fn a_packet_that_claims_to_come_from_ourselves_is_nobodys() {
 
 #[test]
 fn a_reader_that_never_reads_again_is_dropped_and_the_reason_is_told() {
-    let window = Scenario::all().into_iter().find(|scenario| scenario.name == "window").expect("it is there");
+    let mut scenario = Scenario::named("socks5").expect("it is there");
+    let Play::Socks(session) = &mut scenario.play else { panic!("it goes through a proxy") };
     let never = Some((Duration::from_millis(200), Duration::from_secs(3_000)));
-    let outcome = play(&Scenario { pause: never, ..window }, 1).expect("it starts");
+    *session = Session { up: 0, down: 120_000, client_closes: false, pause: never, ..session.clone() };
+    let outcome = play(&scenario, 1).expect("it starts");
     let report = outcome.report.expect("the session is over");
     assert_eq!(report.end, End::Expired(Reason::HalfClose), "{report}");
     assert!(report.to_string().contains("one side had ended and the other stayed silent"), "{report}");

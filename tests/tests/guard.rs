@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 use sockhop::tcp::{Flags, Rule, Rules, State};
-use sockhop_tests::script::Script;
+use sockhop_tests::script::{PEER, Script};
 
 const ACK: Flags = Flags::ACK;
 
@@ -30,6 +30,33 @@ fn a_fin_behind_octets_that_do_not_fit_is_no_end_of_stream() {
         // The rest comes again, FIN and all.
         script.send(65, Some(1), fin(), 1_000, &[1; 36]);
         assert_eq!(script.read().0.len() == 100, on);
+    }
+}
+
+#[test]
+fn octets_up_to_the_furthest_edge_that_was_shown_are_taken() {
+    for on in [true, false] {
+        let mut script = with(Rule::Slack, on, 1 << 17, 60_000);
+        let (mut edge, mut acknowledged) = (0, 0);
+        let mut hear = |script: &mut Script| {
+            for sent in script.take() {
+                acknowledged = sent.ack.0.wrapping_sub(PEER);
+                // smoltcp's shift for such a ring is 2.
+                edge = edge.max(acknowledged + (u32::from(sent.window) << 2));
+            }
+            (acknowledged, edge)
+        };
+        // With the fifth octet smoltcp rounds down, and its edge moves left by three.
+        for at in 1..=5 {
+            script.send(at, Some(1), ACK, 60_000, b"x");
+            hear(&mut script);
+        }
+        let (_, edge) = hear(&mut script);
+        for at in (6..edge).step_by(1_000) {
+            let count = 1_000.min(edge - at) as usize;
+            script.send(at.into(), Some(1), ACK, 60_000, &vec![2; count]);
+        }
+        assert_eq!(hear(&mut script).0 == edge, on);
     }
 }
 

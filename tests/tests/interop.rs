@@ -1,6 +1,6 @@
 //! Clients that others have written, each through the proxy on a TUN; each prints its row.
 
-use sockhop_tests::netns::{Namespace, Running, possible};
+use sockhop_tests::netns::{Namespace, Running, neighbour, possible};
 use std::io::Write;
 
 const REQUEST: &str = "printf 'GET / HTTP/1.0\\r\\n\\r\\n'";
@@ -51,6 +51,43 @@ fn clients_of_others_log_in() {
         assert!(heard.ends_with("hello"), "{client}: {line}: {heard:?}");
         assert!(proxy.until("127.0.0.1").contains("user ann"), "{client}");
     }
+}
+
+#[test]
+fn tors_own_clients_look_names_up() {
+    if !possible("tors_own_clients_look_names_up", &["tor-resolve", "torsocks", "curl"]) {
+        return;
+    }
+    let namespace = Namespace::new();
+    namespace.hosts("127.0.0.1 localhost\n10.99.0.1 origin.test\n");
+    namespace.shell("ip addr add 10.99.0.1/32 dev lo");
+    let _origin = namespace.origin("10.99.0.1:8000", "http");
+    let proxy = namespace.proxy(&[]);
+    // The same through a second proxy, which asks the first.
+    let upstream = format!("socks5://{PROXY}:1080");
+    let second = neighbour("tun-demo").to_string_lossy().into_owned();
+    let chained = namespace.start(&second, &["socks5", "--listen", "127.0.0.1:1081", "--egress", &upstream]);
+    chained.until("Ctrl-C");
+    for (at, said) in [(format!("{PROXY}:1080"), &proxy), ("127.0.0.1:1081".to_owned(), &chained)] {
+        for (client, line, heard, logged) in [
+            ("tor-resolve", format!("tor-resolve origin.test {at}"), "10.99.0.1", "origin.test is 10.99.0.1"),
+            (
+                "tor-resolve -x",
+                format!("tor-resolve -x 10.99.0.1 {at}"),
+                "origin.test",
+                "10.99.0.1 is origin.test",
+            ),
+        ] {
+            assert_eq!(namespace.shell(&line).trim(), heard, "{client} at {at}");
+            assert!(said.until(logged).contains("reply 0"), "{client} at {at}");
+        }
+        let (host, port) = at.split_once(':').expect("both are there");
+        let line = format!("torsocks -a {host} -P {port} curl -s http://origin.test:8000/");
+        assert_eq!(namespace.shell(&line), "hello", "torsocks at {at}");
+        assert!(said.until("origin.test is").contains("reply 0"), "torsocks at {at}");
+    }
+    let refused = namespace.shell(&format!("tor-resolve nobody.invalid {PROXY}:1080 2>&1; echo exit $?"));
+    assert!(!refused.ends_with("exit 0"), "{refused}");
 }
 
 /// Returns whether a session with a target of ours has ended.

@@ -5,7 +5,7 @@ use sockhop::machine::Machine;
 use sockhop::socks5::{Command, Error, Login, Refusal, Server, State};
 use sockhop_tests::properties::{
     any_server_is_cut_invariant, both_sides_agree, client_is_cut_invariant, corpus, datagram_is_read_back,
-    every_prefix_waits, server_is_cut_invariant, transcript,
+    every_prefix_waits, server_is_cut_invariant, socks4_client_is_cut_invariant, transcript,
 };
 
 const CONNECT: &[u8] = b"\x05\x01\x00\x05\x01\x00\x01\x7f\x00\x00\x01\x00\x50GET";
@@ -169,7 +169,7 @@ proptest! {
         name in proptest::collection::vec(any::<u8>(), 0..300),
         port in 1_u16..,
         login in any::<bool>(),
-        command in prop::sample::select(vec![Command::Connect, Command::Bind, Command::Associate]),
+        command in prop::sample::select(Command::ALL.to_vec()),
         cut in 1_usize..64,
     ) {
         both_sides_agree(command, &name, port, login, cut);
@@ -184,6 +184,41 @@ proptest! {
     ) {
         any_server_is_cut_invariant(&[head, &rest].concat());
     }
+}
+
+#[test]
+fn a_name_is_told_its_address_and_an_address_its_name_and_nothing_follows() {
+    let resolve = b"\x05\x01\x00\x05\xf0\x00\x03\x01a\x00\x00more";
+    let heard = transcript(resolve, &[1], 1, Login::Open);
+    assert_eq!(heard.said, b"\x05\x00\x05\x00\x00\x01\xc0\x00\x02\x07\x10\x00");
+    assert_eq!((heard.taken, heard.state), (resolve.len() - 4, Some(State::Resolved)));
+    let reverse = b"\x05\x01\x00\x05\xf1\x00\x01\xc0\x00\x02\x01\x00\x00";
+    let heard = transcript(reverse, &[1], 1, Login::Open);
+    assert_eq!(heard.said, b"\x05\x00\x05\x00\x00\x03\x0eorigin.example\x00\x00");
+    assert_eq!(heard.events.last().map(String::as_str), Some("Ok(Close)"));
+}
+
+#[test]
+fn a_name_that_does_not_fit_its_reply_is_a_general_failure_and_none_is_cut() {
+    let replied = |name: &[u8]| {
+        let mut server: Server = Server::new(Login::Open);
+        server.feed(b"\x05\x01\x00");
+        server.drain(&mut [0; 2]);
+        server.feed(b"\x05\xf1\x00\x01\xc0\x00\x02\x01\x00\x00");
+        server.name(Ok(name));
+        let mut reply = [0; 300];
+        let count = server.drain(&mut reply);
+        (reply[1], count)
+    };
+    assert_eq!(replied(&[b'a'; 255]), (0, 5 + 255 + 2));
+    assert_eq!(replied(&[b'a'; 256]), (1, 10));
+    assert_eq!(replied(b""), (1, 10));
+}
+
+#[test]
+fn the_committed_corpora_of_clients_are_cut_invariant() {
+    corpus("socks5_client").iter().for_each(|input| client_is_cut_invariant(input));
+    corpus("socks4_client").iter().for_each(|input| socks4_client_is_cut_invariant(input));
 }
 
 #[test]
@@ -211,7 +246,7 @@ proptest! {
     fn nearly_right_replies_are_heard_alike_however_they_are_cut(
         pieces in prop::collection::vec(prop::sample::select(vec![
             &b"\x05\x00"[..], b"\x05\x02", b"\x01\x00", b"\x05\x00\x00\x01\xc0\x00\x02\x01\x12\x34",
-            b"\x05\x00\x00\x03\x05proxy\x12\x34", b"\x05\x00\x00\x03\x00\x12\x34", b"\x05\x05\x00\x03\x01a\x00\x00",
+            b"\x05\x00\x00\x03\x05proxy\x12\x34", b"\x05\x00\x00\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0", b"\x05\x00\x00\x03\x00\x12\x34", b"\x05\x05\x00\x03\x01a\x00\x00",
             b"\x00\x5a\x12\x34\xc0\x00\x02\x01", b"\x00\x5b\0\0\0\0\0\0", b"\x05", b"\x00", b"\xff",
         ]), 0..6),
     ) {

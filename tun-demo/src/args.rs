@@ -4,11 +4,16 @@ mod service;
 
 pub(crate) use service::{Locking, Resolution, Service};
 
+use crate::echo::flags::{Echo, Ping};
 use crate::exit;
+use crate::transfer::flags::{self, Receive, Send};
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
 use sockhop_hosted::egress::{Rule, Way};
+use sockhop_hosted::lab::Scenario;
+use sockhop_hosted::report::Format;
 use sockhop_hosted::sim::Profile;
 use std::path::PathBuf;
 
@@ -31,27 +36,67 @@ pub(crate) enum Command {
     /// Run a SOCKS5 proxy, on the stack behind a TUN device or at a socket of this host
     #[command(after_help = "Examples:
   sudo tun-demo socks5                                    on 198.18.0.2:1080
-  sudo tun-demo socks5 --ladder                           and print every segment
+  sudo tun-demo socks5 --ladder --trace x.pcapng          and print every segment, and record it
   sudo tun-demo socks5 --user ann:secret                  and ask for a password
-  sudo tun-demo socks5 --addr 10.9.9.2/30 --addr6 none    and other addresses
   sudo tun-demo socks5 --deny 10.0.0.0/8 --allow loopback and other rules
   tun-demo socks5 --listen 127.0.0.1:1080                 without a TUN and without root
   sudo tun-demo socks5 --egress socks5://127.0.0.1:9050   and out through another server
-  sudo tun-demo socks5 --egress stack --setup --ladder    and out by the stack itself, both legs seen")]
+  sudo tun-demo socks5 --egress stack --setup --ladder    and out by the stack itself")]
     Socks5(Box<Socks5>),
+    /// Show the connections, listeners and ports of a running proxy, as netstat does
+    #[command(after_help = "Examples:
+  tun-demo netstat                    every connection with its state, queues, timer and window
+  tun-demo netstat | grep 1080
+  tun-demo netstat --watch            again each second
+  tun-demo netstat --json | jq '.flows[] | {remote, state}'
+  tun-demo netstat --process tun1     of one of several proxies")]
+    Netstat(Netstat),
+    /// Watch a running proxy: its connections, their windows and their segments
+    #[command(after_help = "Examples:
+  tun-demo top                        ask the proxy that runs
+  sudo tun-demo socks5 --top          run one and watch it
+  NO_COLOR=1 tun-demo top")]
+    Top(Top),
     /// Play a scenario between two stacks on a simulated link, and draw it
     #[command(after_help = "Examples:
-  tun-demo lab --list         the scenarios
+  tun-demo lab --list         the scenarios, as a course in TCP
+  tun-demo lab handshake      the first of them
   tun-demo lab window         watch a window close and open again
-  tun-demo lab loss --whole   every segment, nothing folded")]
+  tun-demo lab window --report w.html   and draw it for a browser
+  tun-demo lab loss --whole   every segment, nothing folded
+  tun-demo lab loss --trace x.jsonl && tun-demo trace check x.a.jsonl x.b.jsonl")]
     Lab(Lab),
     /// Replay a simulated connection on a bad link from its seed, or count what becomes of many
     #[command(after_help = "Examples:
   tun-demo sim --seed 7 --profile hostile                   one connection, drawn
   tun-demo sim --seed 7 --profile hostile --guard none      the same with smoltcp as it comes
+  tun-demo sim --seed 7 --report 7.html                     and as a page for a browser
   tun-demo sim --seed 7 --guard none --shrink               the smallest scenario that still fails
   tun-demo sim --count 4000 --profile faults                how many of 4000 fail")]
     Sim(Sim),
+    /// Look into a trace: draw it, check it, or turn it into another format
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  tun-demo lab loss --trace x.jsonl
+  tun-demo trace show x.a.jsonl x.b.jsonl
+  tun-demo trace check x.a.jsonl x.b.jsonl
+  tun-demo trace report x.a.jsonl x.b.jsonl -o x.html
+  tun-demo trace pcapng x.a.jsonl -o x.pcapng"
+    )]
+    Trace(Trace),
+    /// Send files, verified and resumable, to `tun-demo receive` or to a classic receiver
+    #[command(after_help = flags::SEND)]
+    Send(Box<Send>),
+    /// Receive files into a folder, from `tun-demo send` or from classic senders
+    #[command(after_help = flags::RECEIVE)]
+    Receive(Box<Receive>),
+    /// Send back what comes, by TCP and UDP
+    #[command(after_help = crate::echo::flags::ECHO)]
+    Echo(Box<Echo>),
+    /// Measure how long echoes take, and which are lost, repeated or out of order
+    #[command(after_help = crate::echo::flags::PING)]
+    Ping(Box<Ping>),
     /// Say whether the rules let somebody through to an address, and which of them decides
     #[command(after_help = "Examples:
   tun-demo explain 127.0.0.1:80
@@ -70,8 +115,11 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  tun-demo doctor && sudo tun-demo socks5")]
     Doctor,
     /// Print the TCP states and their edges (RFC 9293)
-    #[command(after_help = "Examples:\n  tun-demo states | grep TIME-WAIT")]
-    States,
+    #[command(after_help = "Examples:
+  tun-demo states | grep TIME-WAIT
+  tun-demo states --diagram                     figure 5 of the RFC
+  tun-demo states --dot | dot -Tsvg -o tcp.svg  every edge, drawn by Graphviz")]
+    States(States),
     /// Print completions for a shell
     #[command(
         after_help = "Examples:\n  tun-demo completions bash | sudo tee /etc/bash_completion.d/tun-demo"
@@ -100,12 +148,14 @@ pub(crate) enum ConfigCommand {
 #[derive(Args, Debug)]
 #[command(args_override_self = true)]
 pub(crate) struct Socks5 {
-    /// A TOML file of flags by their long names, read again on SIGHUP; this line decides first
+    /// A TOML file of flags by their long names; the command line decides where both do
+    ///
+    /// It is read again on SIGHUP.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
-    /// Serve at an address of this host, without a TUN or root; can be given several times
-    #[arg(long, value_name = "ADDR:PORT", conflicts_with_all = ["tun", "addr", "addr6", "port", "mtu", "ladder"])]
+    /// Serve at an address of this host, without a TUN and without root; repeatable
+    #[arg(long, value_name = "ADDR:PORT", value_parser = listener, conflicts_with_all = ["tun", "addr", "addr6", "port", "mtu", "ladder", "trace"])]
     pub(crate) listen: Vec<SocketAddr>,
 
     /// Clients that are served at once, with --listen
@@ -116,7 +166,7 @@ pub(crate) struct Socks5 {
     #[arg(long, hide_short_help = true, value_name = "NAME")]
     pub(crate) tun: Option<String>,
 
-    /// The stack's IPv4 address; the host takes the other of its subnet
+    /// The stack's IPv4 address; the host takes the subnet's other one
     #[arg(long, value_name = "CIDR", default_value = "198.18.0.2/30", value_parser = cidr4)]
     pub(crate) addr: (Ipv4Addr, u8),
 
@@ -136,7 +186,7 @@ pub(crate) struct Socks5 {
     #[arg(long, value_name = "FILE")]
     pub(crate) users: Option<PathBuf>,
 
-    /// The way out: host, stack or a server as in socks5://ann:secret@proxy:1080
+    /// The way out: host, stack, or a server as in socks5://ann:secret@host:1080
     ///
     /// With stack both legs of a session stand on the userspace stack and can be seen. Beyond this host it then needs
     /// forwarding and masquerading, which --setup sees to.
@@ -144,7 +194,7 @@ pub(crate) struct Socks5 {
     pub(crate) egress: Way,
 
     /// Let the host forward and masquerade for --egress stack (sysctl and nft); undone at the end
-    #[arg(long, conflicts_with = "listen")]
+    #[arg(long, hide_short_help = true, conflicts_with = "listen")]
     pub(crate) setup: bool,
 
     #[command(flatten)]
@@ -158,6 +208,10 @@ pub(crate) struct Socks5 {
     #[arg(long, hide_short_help = true, value_name = "N", value_parser = rate)]
     pub(crate) rate: Option<f64>,
 
+    /// Tell nobody the address of a name or the name of an address: refuse Tor's RESOLVE and RESOLVE_PTR
+    #[arg(long, hide_short_help = true)]
+    pub(crate) no_resolve: bool,
+
     /// The largest packet on the TUN device, in octets
     #[arg(long, hide_short_help = true, default_value_t = 65_520, value_parser = clap::value_parser!(u16).range(1_280..=65_520))]
     pub(crate) mtu: u16,
@@ -165,6 +219,18 @@ pub(crate) struct Socks5 {
     /// Print each segment and each transition with its cause
     #[arg(long)]
     pub(crate) ladder: bool,
+
+    /// Record what the stack does, in the format of the suffix: .trace, .jsonl, .pcapng, ..
+    #[arg(long, value_name = "FILE", value_parser = trace_file)]
+    pub(crate) trace: Option<PathBuf>,
+
+    /// Watch it on a screen of its own, as `tun-demo top` does
+    #[arg(long, conflicts_with = "ladder")]
+    pub(crate) top: bool,
+
+    /// Where `tun-demo netstat` and `top` may ask it: a path, a folder, or none [default: in /run/sockhop]
+    #[arg(long, hide_short_help = true, value_name = "PATH")]
+    pub(crate) control: Option<Control>,
 
     /// Seconds a client may take for greeting, login and request
     #[arg(long, hide_short_help = true, value_name = "SECONDS", default_value = "15", value_parser = seconds)]
@@ -179,6 +245,55 @@ pub(crate) struct Socks5 {
 
     #[command(flatten)]
     pub(crate) locking: Locking,
+}
+
+/// Where a process is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Control {
+    /// Nowhere.
+    None,
+    /// At this path, or in this folder.
+    At(PathBuf),
+}
+
+impl core::str::FromStr for Control {
+    type Err = core::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(if text == "none" { Self::None } else { Self::At(PathBuf::from(text)) })
+    }
+}
+
+/// Which process is asked.
+#[derive(Args, Debug)]
+pub(crate) struct Which {
+    /// The process: the name of its TUN device, or its number [default: the only one]
+    #[arg(long, short, value_name = "NAME")]
+    pub(crate) process: Option<String>,
+
+    /// The socket to ask at, or a folder of sockets
+    #[arg(long, value_name = "PATH")]
+    pub(crate) control: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Netstat {
+    #[command(flatten)]
+    pub(crate) which: Which,
+
+    /// Print a line of JSON, with more than the table has
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Print it again and again, so many seconds apart
+    #[arg(long, short, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "1", value_parser = seconds)]
+    pub(crate) watch: Option<Duration>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Top {
+    #[command(flatten)]
+    pub(crate) which: Which,
 }
 
 /// The rules; the first that fits decides, those that deny before those that allow.
@@ -241,6 +356,7 @@ pub(crate) enum Net6 {
 #[derive(Args, Debug)]
 pub(crate) struct Lab {
     /// The scenario; without one, socks5 is played
+    #[arg(value_parser = scenarios())]
     pub(crate) scenario: Option<String>,
 
     /// List the scenarios
@@ -254,6 +370,30 @@ pub(crate) struct Lab {
     /// The seed of ports, sequence numbers and chance
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+
+    /// Write what both ends recorded: to x.a.jsonl and x.b.jsonl when given x.jsonl; the suffix says the format
+    #[arg(long, value_name = "FILE", value_parser = trace_file)]
+    pub(crate) trace: Option<PathBuf>,
+
+    /// Write a page for a browser, with every picture of the connection
+    #[arg(long, value_name = "FILE.html")]
+    pub(crate) report: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+#[group(multiple = false)]
+pub(crate) struct States {
+    /// Draw the diagram of RFC 9293, figure 5
+    #[arg(long)]
+    pub(crate) diagram: bool,
+
+    /// Print every edge as a graph for Graphviz
+    #[arg(long)]
+    pub(crate) dot: bool,
+
+    /// Print every edge as a state diagram for Mermaid
+    #[arg(long)]
+    pub(crate) mermaid: bool,
 }
 
 #[derive(Args, Debug)]
@@ -262,7 +402,7 @@ pub(crate) struct Sim {
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
 
-    /// How bad things get: mild, hostile or faults
+    /// How bad things get: mild, hostile, faults or wide
     #[arg(long, default_value = "hostile")]
     pub(crate) profile: Profile,
 
@@ -271,7 +411,7 @@ pub(crate) struct Sim {
     pub(crate) guard: Guarded,
 
     /// Play so many seeds and count, drawing none
-    #[arg(long, value_name = "N", conflicts_with_all = ["shrink", "trace", "whole"])]
+    #[arg(long, value_name = "N", conflicts_with_all = ["shrink", "trace", "whole", "report"])]
     pub(crate) count: Option<u64>,
 
     /// Leave things out of a failing scenario for as long as it fails
@@ -282,9 +422,97 @@ pub(crate) struct Sim {
     #[arg(long)]
     pub(crate) whole: bool,
 
-    /// Write the events of both ends to a file
-    #[arg(long, value_name = "FILE")]
+    /// Write what both ends recorded: to x.a.jsonl and x.b.jsonl when given x.jsonl; the suffix says the format
+    #[arg(long, value_name = "FILE", value_parser = trace_file)]
     pub(crate) trace: Option<PathBuf>,
+
+    /// Write a page for a browser, with every picture of the connection
+    #[arg(long, value_name = "FILE.html")]
+    pub(crate) report: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Trace {
+    /// Draw the connections of a trace; with the traces of both ends, both on one time line
+    #[command(after_help = "Examples:
+  tun-demo trace show x.jsonl                 what one end saw
+  tun-demo trace show x.a.jsonl x.b.jsonl     both ends, with what was lost between them
+  tun-demo trace show --flow 3 --whole x.jsonl
+  tun-demo trace show capture.pcapng          both ends, concluded from a capture")]
+    Show(TraceShow),
+    /// Hold a trace against RFC 9293; the exit code is 1 when a rule is broken
+    #[command(after_help = "Examples:
+  tun-demo trace check x.jsonl
+  tun-demo trace check x.a.jsonl x.b.jsonl
+  tcpdump -w c.pcap tcp; tun-demo trace check c.pcap")]
+    Check(TraceCheck),
+    /// Write the packets of a trace for Wireshark, each with what it meant
+    #[command(after_help = "Examples:
+  tun-demo trace pcapng x.jsonl -o x.pcapng && wireshark x.pcapng
+  tshark -r x.pcapng -Y 'frame.comment contains \"FIN-WAIT-2\"'")]
+    Pcapng(TraceConvert),
+    /// Write a trace in another format, as the suffix says
+    #[command(after_help = "Examples:
+  tun-demo trace convert x.trace -o x.jsonl
+  tun-demo trace convert x.jsonl -o x.sqlog
+  tun-demo trace convert x.jsonl -o x.mmd")]
+    Convert(TraceConvert),
+    /// Draw the connections of a trace as a page for a browser, which needs nothing else
+    #[command(after_help = "Examples:
+  tun-demo trace report x.a.jsonl x.b.jsonl -o x.html
+  tun-demo trace report capture.pcapng -o x.html")]
+    Report(TraceReport),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TraceReport {
+    /// The trace of one end, or a capture
+    pub(crate) file: PathBuf,
+
+    /// The trace of the other end
+    pub(crate) other: Option<PathBuf>,
+
+    /// Where to
+    #[arg(short, long, value_name = "FILE.html")]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TraceShow {
+    /// The trace of one end, or a capture
+    pub(crate) file: PathBuf,
+
+    /// The trace of the other end
+    pub(crate) other: Option<PathBuf>,
+
+    /// Draw only this connection, by its number in the first file
+    #[arg(long, value_name = "N")]
+    pub(crate) flow: Option<u32>,
+
+    /// Draw every segment, folding nothing
+    #[arg(long)]
+    pub(crate) whole: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TraceCheck {
+    /// Traces or captures
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// The shortest TIME-WAIT that passes, in seconds; where states are concluded from a capture none is looked at
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    pub(crate) two_msl: Duration,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TraceConvert {
+    /// A trace, or a capture
+    pub(crate) file: PathBuf,
+
+    /// Where to; of a capture both ends are written, to x.a.jsonl and x.b.jsonl when given x.jsonl
+    #[arg(short, long, value_name = "FILE", value_parser = trace_file)]
+    pub(crate) output: PathBuf,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -310,6 +538,11 @@ impl core::fmt::Display for Guarded {
     }
 }
 
+fn scenarios() -> PossibleValuesParser {
+    let named = |scenario: Scenario| PossibleValue::new(scenario.name).help(scenario.title);
+    Scenario::all().into_iter().map(named).collect::<Vec<_>>().into()
+}
+
 fn split<A: core::str::FromStr>(text: &str, most: u8) -> Result<(A, u8), String> {
     let (address, prefix) =
         text.split_once('/').ok_or(format!("{text:?} has no prefix length, as in 198.18.0.2/30"))?;
@@ -318,7 +551,7 @@ fn split<A: core::str::FromStr>(text: &str, most: u8) -> Result<(A, u8), String>
     Ok((parsed, prefix.ok_or(format!("the prefix length of {text:?} is not between 1 and {}", most - 1))?))
 }
 
-fn cidr4(text: &str) -> Result<(Ipv4Addr, u8), String> {
+pub(crate) fn cidr4(text: &str) -> Result<(Ipv4Addr, u8), String> {
     let (ip, prefix) = split::<Ipv4Addr>(text, 31)?;
     host_of(IpAddr::V4(ip), prefix).map(|_| (ip, prefix))
 }
@@ -338,6 +571,17 @@ fn user(text: &str) -> Result<(String, String), String> {
         return Err("name and password take 1 to 255 octets each (RFC 1929)".to_owned());
     }
     Ok((name.to_owned(), password.to_owned()))
+}
+
+fn trace_file(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    let known = Format::of(&path).is_some();
+    known.then_some(path).ok_or(format!("{text:?} has no suffix that says a format: {}", Format::suffixes()))
+}
+
+fn listener(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| format!("{text:?} is no address with a port, as in 127.0.0.1:1080 or [::1]:1080"))
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

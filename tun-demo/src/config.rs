@@ -106,6 +106,62 @@ mod tests {
     }
 
     #[test]
+    fn every_flag_of_the_help_is_accepted_in_a_file_and_says_the_same_there() {
+        let values = [
+            ("listen", "\"127.0.0.1:1080\""),
+            ("most", "9"),
+            ("tun", "\"tun9\""),
+            ("addr", "\"10.9.9.2/30\""),
+            ("addr6", "\"none\""),
+            ("port", "1081"),
+            ("user", "[\"ann:secret\", \"bob:hidden\"]"),
+            ("users", "\"users\""),
+            ("egress", "\"socks5://192.0.2.1:9050\""),
+            ("setup", "true"),
+            ("trace", "\"x.jsonl\""),
+            ("top", "true"),
+            ("control", "\"none\""),
+            ("deny", "[\"10.0.0.0/8\", \"any:25\"]"),
+            ("allow", "\"loopback\""),
+            ("per-source", "7"),
+            ("rate", "0.5"),
+            ("no-resolve", "true"),
+            ("mtu", "1500"),
+            ("ladder", "true"),
+            ("handshake-timeout", "2.5"),
+            ("connect-timeout", "3"),
+            ("activated", "true"),
+            ("log", "\"json\""),
+            ("metrics", "\"127.0.0.1:9102\""),
+            ("drain", "30"),
+            ("run-as", "\"1000:1000\""),
+            ("no-sandbox", "true"),
+            ("names", "\"libc\""),
+        ];
+        let command = Arguments::command();
+        let socks5 = command.find_subcommand("socks5").unwrap();
+        for name in socks5.get_arguments().filter_map(clap::Arg::get_long) {
+            if ["config", "help"].contains(&name) {
+                continue;
+            }
+            let (_, value) = values
+                .iter()
+                .find(|(flag, _)| *flag == name)
+                .unwrap_or_else(|| panic!("--{name} has no value here"));
+            let written = read(&format!("{name} = {value}")).unwrap();
+            let line = ["tun-demo", "socks5"].into_iter().chain(written.iter().map(String::as_str));
+            let read = Arguments::try_parse_from(line).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let Command::Socks5(read) = read.command else { panic!("it is socks5") };
+            let Ok(Arguments { command: Command::Socks5(plain) }) =
+                Arguments::try_parse_from(["tun-demo", "socks5"])
+            else {
+                panic!("no flag is needed")
+            };
+            assert_ne!(format!("{read:?}"), format!("{plain:?}"), "{name} says nothing");
+        }
+    }
+
+    #[test]
     fn every_kind_of_flag_has_its_value() {
         let text =
             "port = 1081\nladder = true\nhandshake-timeout = 2.5\ndeny = [\"10.0.0.0/8\", \"any:25\"]\n";

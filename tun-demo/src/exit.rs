@@ -16,16 +16,28 @@ pub(crate) const DEVICE: u8 = 4;
 pub(crate) const ADDRESS: u8 = 5;
 /// Something is missing: `doctor` found it, or a flag needs it.
 pub(crate) const MISSING: u8 = 6;
+/// A file was sent or received, and nothing proves that it is whole.
+pub(crate) const UNVERIFIED: u8 = 7;
+/// A file was cut.
+pub(crate) const TRUNCATED: u8 = 8;
+/// A file was refused.
+pub(crate) const REFUSED: u8 = 9;
+/// There is no running proxy to ask, or more than one.
+pub(crate) const NOBODY: u8 = 10;
 
 /// The table as the long help shows it.
 pub(crate) const TABLE: &str = "Exit codes:
-  0  done, or stopped by Ctrl-C
-  1  something failed that has no code of its own
-  2  the command line is wrong
-  3  root is needed, or CAP_NET_ADMIN
-  4  there is no TUN device, or its name cannot be used
-  5  an address or a route is in the way
-  6  something is missing: doctor found it, or a flag needs it";
+   0  done, or stopped by Ctrl-C
+   1  something failed that has no code of its own
+   2  the command line is wrong
+   3  root is needed, or CAP_NET_ADMIN
+   4  there is no TUN device, or its name cannot be used
+   5  an address or a route is in the way
+   6  something is missing: doctor found it, or a flag needs it
+   7  a file was transferred, and nothing proves that it is whole (--classic)
+   8  a file was truncated: it goes on where it was cut
+   9  a file was refused
+  10  no running proxy answers, or several do";
 
 /// Why the program ends, and with which code.
 #[derive(Debug)]

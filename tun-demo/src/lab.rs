@@ -1,47 +1,61 @@
 //! `tun-demo lab`: scenarios between two stacks, drawn.
 
 use crate::args::Lab;
-use crate::exit::{FAILED, Failure, USAGE};
-use sockhop_hosted::lab::{Scenario, play};
-use sockhop_hosted::ladder::{Style, draw};
+use crate::exit::{FAILED, Failure};
+use crate::trace::save_both;
+use sockhop_hosted::lab::{Chapter, Scenario, legend, play, tell};
+use sockhop_hosted::ladder::Style;
+use sockhop_hosted::report::html::End;
 use std::io::Write;
+
+/// What is played when nobody says what.
+const FIRST: &str = "socks5";
 
 /// Plays a scenario and draws it.
 pub(crate) fn run(options: &Lab, out: &mut impl Write) -> Result<(), Failure> {
-    let scenarios = Scenario::all();
     if options.list {
-        for scenario in &scenarios {
-            writeln!(out, "{:<12} {}", scenario.name, scenario.about.replace('\n', "\n             "))?;
-        }
-        return Ok(());
+        return list(out);
     }
-    let name = options.scenario.as_deref().unwrap_or("socks5");
-    let Some(scenario) = scenarios.iter().find(|scenario| scenario.name == name) else {
-        let names: Vec<&str> = scenarios.iter().map(|scenario| scenario.name).collect();
-        return Err(Failure::new(
-            USAGE,
-            format!("there is no scenario {name:?}; there are {}", names.join(", ")),
-        ));
-    };
-    let outcome = play(scenario, options.seed)
+    let name = options.scenario.as_deref().unwrap_or(FIRST);
+    let scenario = Scenario::named(name).ok_or_else(|| {
+        Failure::new(FAILED, format!("there is no scenario {name:?}; `lab --list` has them"))
+    })?;
+    let outcome = play(&scenario, options.seed)
         .ok_or_else(|| Failure::new(FAILED, format!("{name} could not be started")))?;
-    writeln!(out, "{}\n", scenario.about)?;
-    let style = Style { colour: crate::colour(), whole: options.whole };
-    let names = ("A  client 10.0.0.1", "B  proxy 10.0.0.2:1080");
-    write!(out, "{}", draw(names, &outcome.client, &outcome.proxy, (1, 1), style))?;
-    writeln!(out)?;
-    if let Some(report) = &outcome.report {
-        writeln!(out, "proxy:  {report}")?;
+    let style = Style { colour: crate::colour(), whole: options.whole, columns: crate::columns() };
+    write!(out, "{}", tell(&scenario, &outcome, style))?;
+    if options.scenario.is_none() {
+        writeln!(out, "\n{}\n\nThere is more to see: `tun-demo lab handshake` begins a course,", legend())?;
+        writeln!(out, "`tun-demo lab --list` shows what it has.")?;
     }
-    match &outcome.failure {
-        Some(failure) => writeln!(out, "client: {failure}")?,
-        None => writeln!(out, "client: {} B received, every octet as it was sent", outcome.received)?,
+    let node = |name: &'static str| name.split_once("  ").map_or(name, |(_, node)| node);
+    let names = (node(outcome.names.0), node(outcome.names.1));
+    if let Some(path) = &options.trace {
+        save_both(path, [(names.0, &outcome.a), (names.1, &outcome.b)], out)?;
     }
-    writeln!(out, "time:   {:.3} s of the link's own", outcome.lasted.as_secs_f64())?;
+    if let Some(path) = &options.report {
+        let ends = [End { name: names.0, events: &outcome.a }, End { name: names.1, events: &outcome.b }];
+        crate::report::write(path, &format!("Lab: {name}"), &ends, out)?;
+    }
     out.flush()?;
     if outcome.complete {
         Ok(())
     } else {
         Err(Failure::new(FAILED, format!("{name} did not end as it should with seed {}", options.seed)))
     }
+}
+
+/// Prints what there is, as a course.
+fn list(out: &mut impl Write) -> Result<(), Failure> {
+    let style = Style { colour: crate::colour(), ..Style::default() };
+    let scenarios = Scenario::all();
+    for (at, chapter) in Chapter::ALL.into_iter().enumerate() {
+        writeln!(out, "{}", style.ink("1", &format!("{}. {chapter}", at + 1)))?;
+        for scenario in scenarios.iter().filter(|scenario| scenario.chapter == chapter) {
+            writeln!(out, "   {:<14} {}", scenario.name, scenario.title)?;
+        }
+    }
+    let first = scenarios.first().map_or("", |scenario| scenario.name);
+    writeln!(out, "\nBegin with `tun-demo lab {first}`.")?;
+    Ok(out.flush()?)
 }

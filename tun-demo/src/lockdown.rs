@@ -46,6 +46,6 @@ pub(crate) fn enter<U>(options: &Socks5, undo: U) -> Result<Lockdown<U>, Failure
     let keeper = Keeper::start(paths, || drop(undo))
         .map_err(|error| Failure::new(FAILED, format!("no process could be split off: {error}")))?;
     let files = Files::kept_by(Arc::new(keeper));
-    let held = Plan { run_as, ..Plan::default() }.enter()?.to_string();
+    let held = Plan { run_as, terminal: options.top, ..Plan::default() }.enter()?.to_string();
     Ok(Lockdown { names: Names::Stub(files.clone()), files, held, _undo: None })
 }

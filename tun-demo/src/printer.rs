@@ -122,6 +122,10 @@ impl Ladder {
 
     fn event(&mut self, event: &Event, out: &mut impl Write) -> io::Result<()> {
         let (ends, last) = self.connections.entry(event.flow()).or_default();
+        if event.flow() == 0 {
+            // What belongs to no connection has no numbers in common.
+            *ends = Ends::new();
+        }
         ends.learn(event);
         let line = Line(event, ends);
         let text = line.to_string();

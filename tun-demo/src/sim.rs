@@ -2,9 +2,10 @@
 
 use crate::args::{Guarded, Sim};
 use crate::exit::{FAILED, Failure};
+use crate::trace::save_both;
 use sockhop::tcp::Rules;
-use sockhop::trace::Event;
 use sockhop_hosted::ladder::{Style, draw};
+use sockhop_hosted::report::html::End;
 use sockhop_hosted::sim::{Outcome, Plan, Verdict, run, shrink};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -35,13 +36,18 @@ fn one(options: &Sim, guards: (Rules, Rules), out: &mut impl Write) -> Result<()
         outcome = run(&plan, guards);
     }
     writeln!(out, "{plan:#?}\n")?;
-    let style = Style { colour: crate::colour(), whole: options.whole };
+    let style = Style { colour: crate::colour(), whole: options.whole, columns: crate::columns() };
     let names = ("A  opener", "B  listener");
     write!(out, "{}", draw(names, &outcome.a.0, &outcome.b.0, (1, 1), style))?;
     writeln!(out, "\n{}", said(&outcome))?;
     if let Some(path) = &options.trace {
-        save(path, &outcome.a.0, &outcome.b.0)?;
-        writeln!(out, "trace in {}", path.display())?;
+        save_both(path, [("opener", &outcome.a.0), ("listener", &outcome.b.0)], out)?;
+    }
+    if let Some(path) = &options.report {
+        let ends =
+            [End { name: "opener", events: &outcome.a.0 }, End { name: "listener", events: &outcome.b.0 }];
+        let title = format!("Simulation: seed {} of {}", options.seed, options.profile);
+        crate::report::write(path, &title, &ends, out)?;
     }
     out.flush()?;
     if outcome.verdict.is_good() {
@@ -62,13 +68,6 @@ fn said(outcome: &Outcome) -> String {
         "verdict: {}; {lasted}; {} packets; the guards acted {} times",
         outcome.verdict, outcome.packets, outcome.guarded
     )
-}
-
-/// Writes the events of both ends as they stand in a trace: A's, then B's, 32 octets each.
-fn save(path: &std::path::Path, a: &[Event], b: &[Event]) -> Result<(), Failure> {
-    let octets: Vec<u8> = a.iter().chain(b).flat_map(|event| event.encode()).collect();
-    std::fs::write(path, octets)
-        .map_err(|error| Failure::new(FAILED, format!("{} could not be written: {error}", path.display())))
 }
 
 fn campaign(options: &Sim, count: u64, guards: (Rules, Rules), out: &mut impl Write) -> Result<(), Failure> {

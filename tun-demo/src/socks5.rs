@@ -5,27 +5,41 @@ use crate::config;
 use crate::exit::{ADDRESS, FAILED, Failure, PRIVILEGE, USAGE};
 use crate::lockdown;
 use crate::log::Log;
-use crate::printer::{Page, Printer};
+use crate::printer::Page;
+use crate::recording::{self, Watch};
 use crate::service;
+use crate::shown::{self, Shown};
+use crate::top;
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
+use sockhop_hosted::control::{Feed, Overheard};
 use sockhop_hosted::egress::{Policy, Way};
 use sockhop_hosted::engine::{self, Engine};
 use sockhop_hosted::forwarding::Plan;
-use sockhop_hosted::ladder::Style;
 use sockhop_hosted::listening::Listening;
 use sockhop_hosted::metrics::Tally;
 use sockhop_hosted::os;
 use sockhop_hosted::proxy::{self, Deadlines, Limits};
+use sockhop_hosted::report::Unstarted;
+use sockhop_hosted::resolve::Names;
 use sockhop_hosted::runtime::{Reloaded, Runtime, Summary};
 use sockhop_hosted::sandbox::Files;
 use sockhop_hosted::tun::{self, Tun};
 use sockhop_hosted::users::Users;
 use std::io::Write;
 
+/// The largest ring of a connection, in octets: few connections get as much, many get less.
+const RING: usize = 1 << 19;
+
 /// Serves until Ctrl-C.
 pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
+    if options.top {
+        top::must_be_terminal("tun-demo socks5")?;
+    }
     if !options.listen.is_empty() || options.service.activated {
         return listen(options);
+    }
+    if options.setup && options.egress != Way::Stack {
+        return Err(Failure::new(USAGE, "--setup is for --egress stack: add that, or leave --setup out"));
     }
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| Failure::new(FAILED, format!("no randomness: {error}")))?;
@@ -39,48 +53,76 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
     let tun =
         Tun::open(&tun::Config { name: options.tun.clone(), addresses: hosts.clone(), mtu: options.mtu })?;
     let name = tun.name().to_owned();
-    let config = engine::Config::new(stack.clone(), options.mtu.into(), [word(0), word(8)]);
-    let tally = Tally::new(options.ladder.then(Page::default), options.service.metrics.is_some());
-    let engine = Engine::new(config, tally);
+    let mut config = engine::Config::new(stack.clone(), options.mtu.into(), [word(0), word(8)]);
+    config.limits.ring.1 = RING;
+    let (recording, spool) = recording::begin(options)?;
+    let feed = Feed::default();
+    let own = Watch { page: options.ladder.then(Page::default), spool };
+    let heard = Overheard { own, feed: feed.clone() };
+    let engine = Engine::new(config, Tally::new(heard, options.service.metrics.is_some()));
     let listeners: Vec<SocketAddr> = stack.iter().map(|(ip, _)| SocketAddr::new(*ip, options.port)).collect();
-    let own = stack.iter().map(|(ip, _)| *ip).collect();
-    let plan = Plan::new(&name, stack.iter().map(|(ip, _)| *ip));
-    let applied = options.setup.then(|| plan.apply()).transpose()?;
+    let own: Vec<IpAddr> = stack.iter().map(|(ip, _)| *ip).collect();
+    let (mut plan, screen) = shown::plan(options, &name, own.clone(), Some(feed))?;
+    let applied = options.setup.then(|| Plan::new(&name, own.clone()).apply()).transpose()?;
     let before = service::prepare(&options.service)?;
-    let locked = lockdown::enter(options, applied)?;
-    let policy = Policy {
+    let locked = lockdown::enter(options, (applied, plan.unname()))?;
+    let policy = policy(options, own, &hosts, locked.names.clone());
+    let runtime = Runtime::new(tun, engine, &listeners, proxy, policy, options.egress.clone())?;
+    let runtime = runtime.asked_by(plan)?.keeping(before.upkeep()?);
+    let log = Log::new(options.service.log);
+    let mut said = Vec::new();
+    greet(options, &users, &name, &listeners, &locked.held, &mut said)?;
+    log.screen(&said)?;
+    // Threads start behind the runtime, which has blocked the signals that they are not to take.
+    let (recording, shown) = (recording.map(Unstarted::start), Shown::begin(screen));
+    let (summary, mut sink) = serve(runtime, &shown, &log, reload(options, &locked.files, &log))?;
+    // What was set up is undone before that is said.
+    drop(locked);
+    shown.finish(sink.own.page.take().unwrap_or_default())?;
+    let mut said = Vec::new();
+    sum_up(&summary, &name, &mut said)?;
+    let recorded = recording.zip(sink.own.spool);
+    let recorded = recorded.map(|(recording, spool)| recording::say(recording, spool, options, &mut said));
+    log.screen(&said)?;
+    recorded.unwrap_or(Ok(()))
+}
+
+/// Serves until Ctrl-C, and shows and records what there is; what is not yet shown at the end is in the sink's page.
+fn serve(
+    runtime: Runtime<Overheard<Watch>>,
+    shown: &Shown,
+    log: &Log,
+    reload: Option<impl FnMut() -> Option<Reloaded>>,
+) -> std::io::Result<(Summary, Overheard<Watch>)> {
+    let mut reports = Page::default();
+    let (summary, mut sink) = runtime.run(
+        |report, sink| {
+            // A report stands behind the events of its session.
+            let page = sink.own.page.as_mut().unwrap_or(&mut reports);
+            if let Some(report) = report {
+                page.say(log.session(report));
+            }
+            shown.offer(page);
+            if let Some(spool) = &mut sink.own.spool {
+                spool.offer();
+            }
+        },
+        reload,
+    )?;
+    sink.own.page.get_or_insert(reports);
+    Ok((summary, sink))
+}
+
+/// Returns who may go where from a stack with these addresses, whose host has those at the TUN.
+fn policy(options: &Socks5, own: Vec<IpAddr>, hosts: &[(IpAddr, u8)], names: Names) -> Policy {
+    Policy {
         own,
         tun: hosts.iter().map(|(ip, _)| *ip).collect(),
         from_stack: options.egress == Way::Stack,
         rules: options.rules.in_order(),
-        names: locked.names.clone(),
+        names,
         ..Policy::default()
-    };
-    let runtime = Runtime::new(tun, engine, &listeners, proxy, policy, options.egress.clone())?;
-    let runtime = runtime.keeping(before.upkeep()?);
-    let log = Log::new(options.service.log);
-    let mut screen = Vec::new();
-    greet(options, &users, &name, &listeners, &locked.held, &mut screen)?;
-    log.screen(&screen)?;
-    let printer = Printer::start(Style { colour: crate::colour(), whole: true });
-    let mut reports = Page::default();
-    let summary = runtime.run(
-        |report, sink| {
-            // A report stands behind the events of its session.
-            let page = sink.as_mut().unwrap_or(&mut reports);
-            if let Some(report) = report {
-                page.say(log.session(report));
-            }
-            printer.offer(page);
-        },
-        reload(options, &locked.files, &log),
-    )?;
-    // What was set up is undone before that is said.
-    drop(locked);
-    printer.finish(reports)?;
-    let mut screen = Vec::new();
-    sum_up(&summary, &name, &mut screen)?;
-    Ok(log.screen(&screen)?)
+    }
 }
 
 /// Serves at sockets of this host until Ctrl-C.
@@ -92,12 +134,13 @@ fn listen(options: &Socks5) -> Result<(), Failure> {
     let proxy = proxy_of(options, &Files::default())?;
     let users = proxy.users.clone();
     let listeners = service::listeners(options)?;
+    let (mut plan, screen) = shown::plan(options, "listen", Vec::new(), None)?;
     let before = service::prepare(&options.service)?;
-    let locked = lockdown::enter(options, ())?;
+    let locked = lockdown::enter(options, plan.unname())?;
     let (rules, names) = (options.rules.in_order(), locked.names.clone());
     let policy = Policy { rules, names, ..Policy::default() };
     let listening = Listening::new(listeners, options.most, proxy, policy, options.egress.clone())?;
-    let listening = listening.keeping(before.upkeep()?);
+    let listening = listening.asked_by(plan)?.keeping(before.upkeep()?);
     let log = Log::new(options.service.log);
     let at = listening.listens_at()?;
     let mut out = Vec::new();
@@ -114,18 +157,19 @@ fn listen(options: &Socks5) -> Result<(), Failure> {
     writeln!(out, "  {}", locked.held)?;
     writeln!(out, "  Ctrl-C closes the connections; a second one does so at once")?;
     log.screen(&out)?;
-    let printer = Printer::start(Style { colour: crate::colour(), whole: true });
+    let shown = Shown::begin(screen);
     let mut page = Page::default();
     let summary = listening.run(
         |report| {
             if let Some(report) = report {
                 page.say(log.session(report));
             }
-            printer.offer(&mut page);
+            shown.offer(&mut page);
         },
         reload(options, &locked.files, &log),
     )?;
-    printer.finish(page)?;
+    drop(locked);
+    shown.finish(page)?;
     let mut out = Vec::new();
     writeln!(out, "\nstopped after {:.1} s", summary.lasted.as_secs_f64())?;
     let counters = summary.counters;
@@ -183,7 +227,7 @@ fn proxy_of(options: &Socks5, files: &Files) -> Result<proxy::Config, Failure> {
         ..Deadlines::default()
     };
     let limits = Limits { sessions: options.per_source, rate: options.rate };
-    Ok(proxy::Config { users, deadlines, limits })
+    Ok(proxy::Config { users, deadlines, limits, no_look_ups: options.no_resolve })
 }
 
 /// Returns what reads the files again on SIGHUP, if there are any.
@@ -222,10 +266,12 @@ fn again(files: &Files) -> Result<(Box<Socks5>, proxy::Config), Failure> {
 /// Returns what cannot change while the program runs.
 fn fixed(options: &Socks5) -> impl PartialEq + use<> {
     let stack = (options.tun.clone(), options.addr, options.addr6, options.port, options.mtu, options.ladder);
+    let shown = (options.control.clone(), options.top, options.trace.clone());
     let locking = (options.locking.run_as.clone(), options.locking.no_sandbox, options.locking.names);
     let service =
         (options.service.activated, options.service.log, options.service.metrics, options.service.drain);
-    (stack, options.listen.clone(), options.most, options.egress.clone(), options.setup, locking, service)
+    let ways = (options.listen.clone(), options.most, options.egress.clone(), options.setup);
+    (stack, ways, shown, locking, service)
 }
 
 fn say_limited(summary: &Summary, out: &mut impl Write) -> std::io::Result<()> {
@@ -254,10 +300,10 @@ fn say_ways(
         }
         None => String::new(),
     };
-    match at {
-        Some(at) => writeln!(out, "  try it:  curl {login}--socks5-hostname {at} https://example.org/"),
-        None => Ok(()),
+    if let Some(at) = at {
+        writeln!(out, "  try it:  curl {login}--socks5-hostname {at} https://example.org/")?;
     }
+    shown::say(options, out)
 }
 
 /// Returns the stack's addresses.

@@ -5,18 +5,35 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tun-demo");
-const SUBCOMMANDS: [&str; 10] =
-    ["socks5", "lab", "sim", "explain", "passwd", "config", "doctor", "states", "completions", "man"];
+const SUBCOMMANDS: [&str; 17] = [
+    "socks5",
+    "netstat",
+    "top",
+    "lab",
+    "sim",
+    "trace",
+    "send",
+    "receive",
+    "echo",
+    "ping",
+    "explain",
+    "passwd",
+    "config",
+    "doctor",
+    "states",
+    "completions",
+    "man",
+];
 
 #[test]
 fn a_wrong_command_line_names_the_value_and_ends_with_2() {
     let long = "a".repeat(256);
     let long_user = format!("{long}:x");
-    let cases: [(&[&str], &str); 16] = [
+    let cases: [(&[&str], &str); 17] = [
         (&["--lader"], "--lader"),
         (&["sock5"], "sock5"),
         (&["socks5", "--lader"], "--lader"),
-        (&["lab", "windows"], "\"windows\"; there are socks5, half-close"),
+        (&["lab", "windows"], "a similar value exists: 'window'"),
         (&["lab", "--seed", "x"], "'x'"),
         (&["socks5", "--addr", "198.18.0.2"], "no prefix length"),
         (&["socks5", "--addr", "198.18.0/30"], "198.18.0"),
@@ -25,6 +42,7 @@ fn a_wrong_command_line_names_the_value_and_ends_with_2() {
         (&["socks5", "--user", "ann"], "NAME:PASS"),
         (&["socks5", "--user", &long_user], "255"),
         (&["socks5", "--port", "70000"], "70000"),
+        (&["socks5", "--listen", "localhost:1080"], "\"localhost:1080\" is no address with a port"),
         (&["socks5", "--mtu", "100"], "100"),
         (&["socks5", "--deny", "10.0.0.0/40"], "10.0.0.0/40"),
         (&["explain", "example.org:80"], "example.org:80"),
@@ -92,7 +110,7 @@ fn the_manual_page_has_every_subcommand_and_every_exit_code() {
     for subcommand in SUBCOMMANDS {
         assert!(text.contains(&format!("TUN-DEMO {}", subcommand.to_uppercase())), "{subcommand}");
     }
-    for code in 0..=6 {
+    for code in 0..=10 {
         assert!(text.contains(&format!("{code}  ")), "exit code {code}");
     }
 }
@@ -107,12 +125,16 @@ fn completions_are_there_for_each_shell() {
 #[test]
 fn a_scenario_is_listed_and_played_without_colours_in_a_pipe() {
     let listed = out(&run(&["lab", "--list"]));
-    for scenario in ["socks5", "half-close", "loss", "window", "refused"] {
-        assert!(listed.contains(scenario), "{scenario}");
+    let names: Vec<&str> =
+        listed.lines().filter_map(|line| line.strip_prefix("   ")?.split(' ').next()).collect();
+    assert!(names.len() > 10, "{listed}");
+    for scenario in names {
         let output = run(&["lab", scenario]);
         assert_eq!(output.status.code(), Some(0), "{scenario}: {}", err(&output));
-        assert!(!out(&output).contains('\x1b'), "{scenario}");
+        assert!(out(&output).contains("What happened") && !out(&output).contains('\x1b'), "{scenario}");
     }
+    let shown = out(&run(&["lab"]));
+    assert!(shown.contains("SOCKS5") && shown.contains("tun-demo lab handshake"), "{shown}");
     assert_eq!(out(&run(&["lab", "loss", "--seed", "9"])), out(&run(&["lab", "loss", "--seed", "9"])));
 }
 
@@ -322,6 +344,7 @@ fn a_file_of_flags_is_checked_like_the_command_line() {
         (["--config", &file("c", "deny = [\"10.0.0.0/40\"]")], 2, "10.0.0.0/40"),
         (["--config", &file("d", "listen = \"127.0.0.1:0\"\nmtu = 1500")], 2, "--mtu"),
         (["--users", &users], 2, "line 1: ann has no argon2 hash"),
+        (["--users", &file("cut", "ann:$argon2id$v=19$m=1\n")], 2, "line 1: ann has no argon2 hash"),
         (["--users", &empty], 2, "no user"),
         (["--users", "/nowhere"], 1, "/nowhere"),
     ] {
@@ -330,4 +353,18 @@ fn a_file_of_flags_is_checked_like_the_command_line() {
         assert!(err(&output).contains(said), "{arguments:?}: {}", err(&output));
     }
     std::fs::remove_dir_all(&folder).expect("it was made above");
+}
+
+#[test]
+fn who_asks_a_proxy_that_is_not_there_is_told_where_it_was_looked_for() {
+    let missing = std::env::temp_dir().join(format!("sockhop-nobody-{}", std::process::id()));
+    let missing = missing.to_string_lossy();
+    for arguments in [&["netstat"][..], &["netstat", "--json"], &["netstat", "--watch", "0.5"]] {
+        let output = run(&[arguments, &["--control", &missing]].concat());
+        assert_eq!(output.status.code(), Some(10), "{arguments:?}");
+        let said = err(&output);
+        assert!(said.contains(&*missing) && said.contains("tun-demo socks5"), "{arguments:?}: {said}");
+    }
+    let output = run(&["top", "--control", &missing]);
+    assert_eq!(output.status.code(), Some(2), "a screen needs a terminal first");
 }

@@ -67,7 +67,7 @@ pub enum ClientError {
     TooLong,
     /// The user id or the name holds a NUL, which would end it there.
     Nul,
-    /// SOCKS4 has no datagrams.
+    /// SOCKS4 connects and binds, and nothing else.
     Command,
     /// SOCKS4 has no word for this address: it is IPv6, or 0.0.0.x, which stands for a name.
     Address,
@@ -85,7 +85,7 @@ impl fmt::Display for ClientError {
             Self::Expired(state) => write!(f, "the server was silent for too long in {state:?}"),
             Self::TooLong => f.write_str("a name is empty, or a name or user id is longer than 255 octets"),
             Self::Nul => f.write_str("a name or user id holds a NUL"),
-            Self::Command => f.write_str("SOCKS4 has no datagrams"),
+            Self::Command => f.write_str("SOCKS4 connects and binds, and nothing else"),
             Self::Address => f.write_str("SOCKS4 has no word for this address"),
         }
     }
@@ -114,7 +114,7 @@ impl<B: AsRef<[u8]>> Client<B> {
     /// # Errors
     /// [`ClientError`], when SOCKS4 has no way to say this: nothing is cut, and no name is resolved elsewhere.
     pub fn new(command: Command, target: TargetOf<B>, user: B) -> Result<Self, ClientError> {
-        if command == Command::Associate {
+        if !matches!(command, Command::Connect | Command::Bind) {
             return Err(ClientError::Command);
         }
         match target.host.lend() {
@@ -277,7 +277,9 @@ mod tests {
     fn what_socks4_cannot_say_is_refused_before_anything_is_sent() {
         let refused = |command, host| client(command, host).map(|_| ()).expect_err("it cannot be said");
         let ip = |text: &str| Host::Ip(text.parse().expect("an address"));
-        assert_eq!(refused(Command::Associate, ip("192.0.2.1")), ClientError::Command);
+        for command in [Command::Associate, Command::Resolve, Command::ResolvePtr] {
+            assert_eq!(refused(command, ip("192.0.2.1")), ClientError::Command);
+        }
         assert_eq!(refused(Command::Connect, ip("2001:db8::1")), ClientError::Address);
         assert_eq!(refused(Command::Connect, ip("0.0.0.7")), ClientError::Address);
         assert_eq!(refused(Command::Connect, Host::Name(&[b'a'; 256])), ClientError::TooLong);

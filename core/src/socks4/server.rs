@@ -89,7 +89,7 @@ pub enum Error {
     Version(u8),
     /// The request was refused.
     Refused(Refusal),
-    /// The user id or the name is longer than 255 octets.
+    /// The user id or the name is longer than 255 octets, or the request than the inbox.
     TooLong,
     /// The peer ended in this state.
     Ended(State),
@@ -111,22 +111,25 @@ impl fmt::Display for Error {
 
 impl core::error::Error for Error {}
 
-/// The server's side of one conversation.
+/// The server's side of one conversation, with an inbox of `N` octets.
+///
+/// 520 octets hold every request; a server that serves addresses and short names only does with less, and refuses
+/// what it cannot hold.
 #[derive(Clone, Copy, Debug)]
-pub struct Server {
+pub struct Server<const N: usize = REQUEST> {
     state: State,
     error: Option<Error>,
     out: Outbox<{ 2 * HEAD }>,
-    inbox: Inbox<REQUEST>,
+    inbox: Inbox<N>,
 }
 
-impl Default for Server {
+impl<const N: usize> Default for Server<N> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Server {
+impl<const N: usize> Server<N> {
     /// Returns a server that awaits a request.
     pub const fn new() -> Self {
         Self { state: State::Request, error: None, out: Outbox::new(), inbox: Inbox::new() }
@@ -184,6 +187,11 @@ impl Server {
         self.state = State::Failed;
     }
 
+    fn refuse_length(&mut self) {
+        self.reply(Err(Refusal::General), State::Refusing);
+        self.error = Some(Error::TooLong);
+    }
+
     /// Looks at what is gathered; returns how many octets the request goes on to, if it is not whole.
     fn step(&mut self) -> Option<usize> {
         let octets = self.inbox.octets();
@@ -207,8 +215,7 @@ impl Server {
         let parts = octets.iter().skip(HEAD).filter(|octet| **octet == 0).count();
         let wanted = 1 + usize::from(names(octets));
         if too_long {
-            self.reply(Err(Refusal::General), State::Refusing);
-            self.error = Some(Error::TooLong);
+            self.refuse_length();
         } else if parts < wanted {
             return Some(next);
         } else if names(octets) && name == Some(&[]) {
@@ -217,7 +224,7 @@ impl Server {
             .get(1)
             .copied()
             .and_then(Command::from_code)
-            .is_none_or(|command| command == Command::Associate)
+            .is_none_or(|command| !matches!(command, Command::Connect | Command::Bind))
         {
             self.reply(Err(Refusal::CommandNotSupported), State::Refusing);
         } else {
@@ -246,7 +253,7 @@ fn names(octets: &[u8]) -> bool {
     matches!(octets.get(4..HEAD), Some([0, 0, 0, last]) if *last != 0)
 }
 
-impl Machine for Server {
+impl<const N: usize> Machine for Server<N> {
     type Event<'a> = Event<'a>;
     type Error = Error;
     type State = State;
@@ -256,8 +263,9 @@ impl Machine for Server {
         while self.state == State::Request {
             let Some(need) = self.step() else { break };
             match self.inbox.fill(need, input.get(taken..).unwrap_or(&[])) {
-                Some(0) | None => break,
+                Some(0) => break,
                 Some(count) => taken += count,
+                None => self.refuse_length(),
             }
         }
         taken
@@ -321,7 +329,7 @@ mod tests {
     use super::*;
 
     fn asked(octets: &[u8]) -> (Server, usize) {
-        let mut server = Server::new();
+        let mut server: Server = Server::new();
         let taken = server.feed(octets);
         (server, taken)
     }
@@ -366,6 +374,15 @@ mod tests {
         request[..8].copy_from_slice(b"\x04\x01\x00\x50\xc0\x00\x02\x01");
         let (mut server, taken) = asked(&request);
         assert_eq!(taken, HEAD + 256);
+        let mut reply = [0; 8];
+        assert_eq!((server.drain(&mut reply), reply[1]), (8, 91));
+        assert_eq!(server.poll(), Err(nb::Error::Other(Error::TooLong)));
+    }
+
+    #[test]
+    fn what_a_small_inbox_cannot_hold_is_refused() {
+        let mut server = Server::<16>::new();
+        assert_eq!(server.feed(b"\x04\x01\x00\x50\xc0\x00\x02\x01anna-maria\0"), 16);
         let mut reply = [0; 8];
         assert_eq!((server.drain(&mut reply), reply[1]), (8, 91));
         assert_eq!(server.poll(), Err(nb::Error::Other(Error::TooLong)));

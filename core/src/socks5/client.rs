@@ -8,19 +8,22 @@
 //! Login    ─► Failed    : the password is wrong, or the server ends or is silent
 //! Reply    ─► Relaying  : a CONNECT or an ASSOCIATE is granted
 //! Reply    ─► Listening : a BIND is granted, and the server listens
+//! Reply    ─► Resolved  : a RESOLVE is granted, and the address stands in the reply
+//! Reply    ─► Naming    : a RESOLVE_PTR is granted, and the name is what comes next
 //! Reply    ─► Failed    : the request is refused, or the server ends, lies or is silent
 //! Listening ─► Binding  : noted()
 //! Listening ─► Failed   : the server ends
 //! Binding  ─► Relaying  : the awaited peer has connected to the server
 //! Binding  ─► Failed    : it has not, or the server ends, lies or is silent
+//! Naming   ─► Resolved  : advance() to the name's end
+//! Naming   ─► Failed    : the server ends or is silent
 //! ```
 
 use super::message::{self, LOGIN_VERSION, OPEN, PASSWORD, VERSION};
-use super::{Command, Refusal};
+use super::{ClientError, Command, Refusal};
 use crate::machine::Machine;
 use crate::time::{Patience, Reason};
 use crate::wire::{Host, HostOf, Inbox, Pen, TargetOf};
-use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
@@ -43,11 +46,15 @@ pub enum ClientState {
     Listening = 5,
     /// The second reply to a BIND is awaited.
     Binding = 6,
+    /// The owner is to take the name that a RESOLVE_PTR asked for.
+    Naming = 7,
+    /// What was asked for has been answered, and nothing follows.
+    Resolved = 8,
 }
 
 impl ClientState {
     /// Every state, in the order of their numbers.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Greeting,
         Self::Login,
         Self::Reply,
@@ -55,6 +62,8 @@ impl ClientState {
         Self::Failed,
         Self::Listening,
         Self::Binding,
+        Self::Naming,
+        Self::Resolved,
     ];
 }
 
@@ -73,50 +82,18 @@ pub enum ClientEvent {
         /// unspecified address is the server's own. `None` when the server gave a name.
         bound: Option<SocketAddr>,
     },
+    /// The next octets of the wire are the name that a RESOLVE_PTR asked for: take them. Retired by
+    /// [`Client::advance`].
+    Name {
+        /// How many of them are still to be taken, 1 to 255.
+        left: u8,
+    },
+    /// A RESOLVE has been answered with this address, or a RESOLVE_PTR with the name that was taken: close. It stands.
+    Resolved {
+        /// The address; `None` when a name was asked for.
+        ip: Option<IpAddr>,
+    },
 }
-
-/// Why a conversation failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum ClientError {
-    /// A message of the server's began with this octet in place of its version.
-    Version(u8),
-    /// The server chose this method, which was not offered; 255 is none of those offered.
-    Method(u8),
-    /// The server did not take name and password.
-    Login,
-    /// The server refused the request.
-    Refused(Refusal),
-    /// The server refused the request with a code that means nothing.
-    UnknownReply(u8),
-    /// The server's reply has an address of this unknown type.
-    AddressType(u8),
-    /// The server ended within the message of this state.
-    Ended(ClientState),
-    /// The server was silent for too long in this state.
-    Expired(ClientState),
-    /// The target's name is empty or longer than 255 octets, or the name or password is.
-    TooLong,
-}
-
-impl fmt::Display for ClientError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Version(octet) => write!(f, "the server speaks no SOCKS5: version octet {octet:#04x}"),
-            Self::Method(0xff) => f.write_str("the server wants another login than the one offered"),
-            Self::Method(method) => write!(f, "the server chose method {method}, which was not offered"),
-            Self::Login => f.write_str("the server did not accept the user name and password"),
-            Self::Refused(refusal) => write!(f, "the server refused: {refusal}"),
-            Self::UnknownReply(code) => write!(f, "the server refused with the unknown code {code}"),
-            Self::AddressType(kind) => write!(f, "the server replied with the unknown address type {kind}"),
-            Self::Ended(state) => write!(f, "the server ended in {state:?}"),
-            Self::Expired(state) => write!(f, "the server was silent for too long in {state:?}"),
-            Self::TooLong => f.write_str("a name or password is empty or longer than 255 octets"),
-        }
-    }
-}
-
-impl core::error::Error for ClientError {}
 
 /// The client's side of one conversation.
 ///
@@ -131,11 +108,13 @@ pub struct Client<B> {
     error: Option<ClientError>,
     /// Octets of the present message that are drained.
     said: u16,
-    /// Octets of a name in a reply that are still to be passed over.
+    /// Octets of a reply from its name on that are still to be passed over, or to be taken by the owner.
     skip: u16,
     inbox: Inbox<{ message::REPLY }>,
 }
 
+/// The octets of the port behind a name.
+const PORT: u16 = 2;
 /// How long the whole conversation may take; it includes the server's own connection.
 const SILENCE: Duration = Duration::from_secs(45);
 /// How long the awaited peer of a BIND may take; the server's own patience ends before.
@@ -145,7 +124,8 @@ impl<B: AsRef<[u8]>> Client<B> {
     /// Returns a client that will ask for `target`, with a name and a password if the server wants one.
     ///
     /// The target of [`Command::Bind`] is the peer that may connect; that of [`Command::Associate`] is where the
-    /// datagrams will come from, unspecified if that is not known yet.
+    /// datagrams will come from, unspecified if that is not known yet. That of [`Command::Resolve`] is a name and that
+    /// of [`Command::ResolvePtr`] an address, and their ports mean nothing.
     ///
     /// # Errors
     /// [`ClientError::TooLong`] when a name or password does not fit its message: it is never cut.
@@ -171,12 +151,44 @@ impl<B: AsRef<[u8]>> Client<B> {
         }
     }
 
+    /// Notes that the owner has taken so many octets of the name that [`ClientEvent::Name`] told of.
+    pub fn advance(&mut self, count: u8) {
+        debug_assert!(self.left().is_some_and(|left| count <= left), "advance() retires ClientEvent::Name");
+        if let Some(left) = self.left() {
+            self.skip -= u16::from(count.min(left));
+            if self.skip == PORT {
+                self.skip = 0;
+                self.state = ClientState::Resolved;
+            }
+        }
+    }
+
+    /// Returns how many octets of the name are left for the owner to take.
+    fn left(&self) -> Option<u8> {
+        match self.state {
+            ClientState::Naming => u8::try_from(self.skip.saturating_sub(PORT)).ok(),
+            ClientState::Greeting
+            | ClientState::Login
+            | ClientState::Reply
+            | ClientState::Relaying
+            | ClientState::Failed
+            | ClientState::Listening
+            | ClientState::Binding
+            | ClientState::Resolved => None,
+        }
+    }
+
     /// Returns what the server refused the request with, if it did.
     pub const fn refusal(&self) -> Option<Refusal> {
         match self.error {
             Some(ClientError::Refused(refusal)) => Some(refusal),
             _ => None,
         }
+    }
+
+    /// Returns whether the server has nothing more to say that this machine would hear.
+    const fn is_over(&self) -> bool {
+        matches!(self.state, ClientState::Relaying | ClientState::Resolved | ClientState::Failed)
     }
 
     fn go(&mut self, state: ClientState) {
@@ -221,7 +233,12 @@ impl<B: AsRef<[u8]>> Client<B> {
             }
             (ClientState::Login, None)
             | (
-                ClientState::Listening | ClientState::Binding | ClientState::Relaying | ClientState::Failed,
+                ClientState::Listening
+                | ClientState::Binding
+                | ClientState::Relaying
+                | ClientState::Naming
+                | ClientState::Resolved
+                | ClientState::Failed,
                 _,
             ) => {}
         }
@@ -232,7 +249,14 @@ impl<B: AsRef<[u8]>> Client<B> {
     fn step(&mut self) -> Option<usize> {
         let version = if self.state == ClientState::Login { LOGIN_VERSION } else { VERSION };
         match (self.state, self.inbox.octets()) {
-            (ClientState::Listening | ClientState::Relaying | ClientState::Failed, _) => return None,
+            (
+                ClientState::Listening
+                | ClientState::Relaying
+                | ClientState::Naming
+                | ClientState::Resolved
+                | ClientState::Failed,
+                _,
+            ) => return None,
             (_, []) => return Some(1),
             (_, &[other, ..]) if other != version => self.fail(ClientError::Version(other)),
             (_, [_]) => return Some(2),
@@ -254,8 +278,13 @@ impl<B: AsRef<[u8]>> Client<B> {
         match (address, message::target_length(address)) {
             ([], _) => return Some(4),
             ([kind, ..], None) => self.fail(ClientError::AddressType(*kind)),
-            // Nobody needs the name, and it would take more room than all the rest.
-            (&[message::NAME, length], _) => self.skip = u16::from(length) + 2,
+            // The name would take more room than all the rest; who has asked for it takes it from the wire.
+            (&[message::NAME, length], _) => {
+                self.skip = u16::from(length) + PORT;
+                if self.command == Command::ResolvePtr && length > 0 && self.code() == Some(0) {
+                    self.state = ClientState::Naming;
+                }
+            }
             ([message::NAME, ..], _) => return Some(5),
             (_, Some(length)) if gathered < 3 + length => return Some(3 + length),
             (_, Some(_)) => {}
@@ -267,8 +296,14 @@ impl<B: AsRef<[u8]>> Client<B> {
     }
 
     fn take_reply(&mut self) {
-        let code = self.inbox.octets().get(1).copied().unwrap_or(1);
+        let code = self.code().unwrap_or(1);
+        let kind = self.inbox.octets().get(3).copied().unwrap_or(message::NAME);
         match (code, Refusal::from_code(code)) {
+            // Neither is a name an answer to RESOLVE, nor an address or no name at all one to RESOLVE_PTR.
+            (0, _) if self.command == Command::Resolve && kind != message::NAME => {
+                self.state = ClientState::Resolved;
+            }
+            (0, _) if self.command.looks_up() => self.fail(ClientError::AddressType(kind)),
             (0, _) if self.state == ClientState::Reply && self.command == Command::Bind => {
                 self.state = ClientState::Listening;
             }
@@ -276,6 +311,11 @@ impl<B: AsRef<[u8]>> Client<B> {
             (_, Some(refusal)) => self.fail(ClientError::Refused(refusal)),
             (code, None) => self.fail(ClientError::UnknownReply(code)),
         }
+    }
+
+    /// Returns the code of the reply, once that is there.
+    fn code(&self) -> Option<u8> {
+        self.inbox.octets().get(1).copied()
     }
 
     /// Returns the address in the reply; `None` if it is a name.
@@ -298,9 +338,12 @@ impl<B: AsRef<[u8]>> Machine for Client<B> {
 
     fn feed(&mut self, input: &[u8]) -> usize {
         let (mut taken, began) = (0, self.state);
-        let over = matches!(began, ClientState::Listening | ClientState::Relaying | ClientState::Failed);
+        let awaits = matches!(
+            began,
+            ClientState::Greeting | ClientState::Login | ClientState::Reply | ClientState::Binding
+        );
         // A server that speaks before it was spoken to is heard when its turn comes.
-        if over || self.say(&mut [0]) > 0 {
+        if !awaits || self.say(&mut [0]) > 0 {
             return 0;
         }
         while self.state == began {
@@ -325,7 +368,7 @@ impl<B: AsRef<[u8]>> Machine for Client<B> {
     }
 
     fn end(&mut self) {
-        if !matches!(self.state, ClientState::Relaying | ClientState::Failed) {
+        if !self.is_over() {
             self.fail(ClientError::Ended(self.state));
         }
     }
@@ -340,6 +383,10 @@ impl<B: AsRef<[u8]>> Machine for Client<B> {
         match self.state {
             ClientState::Listening => Ok(ClientEvent::Listening { at: self.bound() }),
             ClientState::Relaying => Ok(ClientEvent::Relay { bound: self.bound() }),
+            ClientState::Naming => {
+                self.left().map(|left| ClientEvent::Name { left }).ok_or(nb::Error::WouldBlock)
+            }
+            ClientState::Resolved => Ok(ClientEvent::Resolved { ip: self.bound().map(|bound| bound.ip()) }),
             ClientState::Failed => Err(nb::Error::Other(self.error.unwrap_or(ClientError::TooLong))),
             ClientState::Greeting | ClientState::Login | ClientState::Reply | ClientState::Binding => {
                 Err(nb::Error::WouldBlock)
@@ -353,18 +400,18 @@ impl<B: AsRef<[u8]>> Machine for Client<B> {
 
     fn patience(&self) -> Option<Patience> {
         match self.state {
-            ClientState::Greeting | ClientState::Login | ClientState::Reply => {
+            ClientState::Greeting | ClientState::Login | ClientState::Reply | ClientState::Naming => {
                 Some(Patience { limit: SILENCE, reason: Reason::Handshake })
             }
             ClientState::Listening | ClientState::Binding => {
                 Some(Patience { limit: BIND, reason: Reason::Bind })
             }
-            ClientState::Relaying | ClientState::Failed => None,
+            ClientState::Relaying | ClientState::Resolved | ClientState::Failed => None,
         }
     }
 
     fn expire(&mut self) {
-        if !matches!(self.state, ClientState::Relaying | ClientState::Failed) {
+        if !self.is_over() {
             self.fail(ClientError::Expired(self.state));
         }
     }

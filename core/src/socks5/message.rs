@@ -30,15 +30,29 @@ pub enum Command {
     Bind,
     /// A relay of datagrams.
     Associate,
+    /// The address of a name (RESOLVE of Tor's socks-extensions §2).
+    Resolve,
+    /// The name of an address (RESOLVE_PTR of Tor's socks-extensions §2).
+    ResolvePtr,
 }
 
 impl Command {
+    /// Every command, in the order of their codes.
+    pub const ALL: [Self; 5] = [Self::Connect, Self::Bind, Self::Associate, Self::Resolve, Self::ResolvePtr];
+
+    /// Returns whether it asks for an answer only: the connection ends behind the reply.
+    pub const fn looks_up(self) -> bool {
+        matches!(self, Self::Resolve | Self::ResolvePtr)
+    }
+
     /// Returns the command with this code.
     pub const fn from_code(code: u8) -> Option<Self> {
         match code {
             1 => Some(Self::Connect),
             2 => Some(Self::Bind),
             3 => Some(Self::Associate),
+            0xf0 => Some(Self::Resolve),
+            0xf1 => Some(Self::ResolvePtr),
             _ => None,
         }
     }
@@ -49,6 +63,8 @@ impl Command {
             Self::Connect => 1,
             Self::Bind => 2,
             Self::Associate => 3,
+            Self::Resolve => 0xf0,
+            Self::ResolvePtr => 0xf1,
         }
     }
 }

@@ -17,20 +17,21 @@
 //! Request   ─► Failed    : the version is wrong, or it ends early, or takes too long
 //! Answering ─► Relaying  : answer(Ok), and the peer is told
 //! Answering ─► Binding   : answer(Ok) to a BIND, and the peer is told where
+//! Answering ─► Resolved  : answer(Ok) to a RESOLVE, or name(Ok) to a RESOLVE_PTR, and the peer is told
 //! Answering ─► Refusing  : answer(Err), or it takes too long
 //! Binding   ─► Relaying  : accept(Ok), and the peer is told who
 //! Binding   ─► Refusing  : accept(Err), or it takes too long
 //! Binding   ─► Failed    : the client leaves
 //! Relaying  ─► Failed    : the peer does not take the reply in time
+//! Resolved  ─► Failed    : the peer does not take the answer in time
 //! Refusing  ─► Failed    : the refusal is drained, or not taken in time
 //! ```
 
 use super::message::{self, LOGIN_VERSION, NO_METHOD, OPEN, PASSWORD, REPLY, VERSION};
-use super::{Command, Refusal, Request};
+use super::{Command, Error, Refusal, Request};
 use crate::machine::Machine;
 use crate::time::{Patience, Reason};
 use crate::wire::{Host, Inbox, Outbox};
-use core::fmt;
 use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
 
@@ -75,11 +76,13 @@ pub enum State {
     Failed = 7,
     /// The peer that a BIND waits for is awaited.
     Binding = 8,
+    /// What was looked up waits to be drained, and nothing follows it.
+    Resolved = 9,
 }
 
 impl State {
     /// Every state, in the order of their numbers.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Greeting,
         Self::Login,
         Self::Judging,
@@ -89,6 +92,7 @@ impl State {
         Self::Refusing,
         Self::Failed,
         Self::Binding,
+        Self::Resolved,
     ];
 }
 
@@ -102,49 +106,15 @@ pub enum Event<'a> {
         /// The password, 1 to 255 octets of any value.
         password: &'a [u8],
     },
-    /// Serve it or say why not; retired by [`Server::answer`].
+    /// Serve it or say why not; retired by [`Server::answer`], or by [`Server::name`] if it is a RESOLVE_PTR.
     Request(Request<'a>),
     /// Wait for the peer of a BIND; retired by [`Server::accept`].
     Accept,
     /// The reply is sent: carry octets from here on. It stands.
     Relay,
+    /// The reply is sent and was all that was asked for: close. It stands.
+    Close,
 }
-
-/// Why a conversation failed; everything is the peer's doing, but for an expired answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Error {
-    /// A message began with this octet in place of its version.
-    Version(u8),
-    /// No method was offered that is wanted.
-    NoMethod,
-    /// The name or the password was wrong, or empty.
-    Login,
-    /// The request was refused.
-    Refused(Refusal),
-    /// The peer ended within the message of this state.
-    Ended(State),
-    /// The time for the handshake was over in this state.
-    Expired(State),
-    /// A message does not fit the inbox of this server.
-    TooLong,
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Version(octet) => write!(f, "the client speaks no SOCKS5: version octet {octet:#04x}"),
-            Self::NoMethod => f.write_str("the client offers no login method that is wanted"),
-            Self::Login => f.write_str("wrong user name or password"),
-            Self::Refused(refusal) => write!(f, "refused: {refusal}"),
-            Self::Ended(state) => write!(f, "the client ended while its {state:?} was awaited"),
-            Self::Expired(state) => write!(f, "the client took too long in {state:?}"),
-            Self::TooLong => f.write_str("a message is longer than this server holds"),
-        }
-    }
-}
-
-impl core::error::Error for Error {}
 
 /// The server's side of one conversation, with an inbox of `N` octets.
 ///
@@ -188,14 +158,50 @@ impl<const N: usize> Server<N> {
     }
 
     /// Serves the request, with our end of the connection to the target as BND.ADDR and BND.PORT, or refuses it.
+    ///
+    /// The answer to a [`Command::Resolve`] is the address that was found, with port 0.
     pub fn answer(&mut self, outcome: Result<SocketAddr, Refusal>) {
         debug_assert_eq!(self.state, State::Answering, "answer() retires Event::Request");
         if self.state != State::Answering {
             return;
         }
-        let binds = self.whole_request().is_some_and(|request| request.command == Command::Bind);
+        let command = self.whole_request().map(|request| request.command);
         self.inbox.clear();
-        self.grant(outcome, if binds { State::Binding } else { State::Relaying });
+        match command {
+            Some(Command::Bind) => self.grant(outcome, State::Binding),
+            Some(Command::Resolve) => self.grant(outcome, State::Resolved),
+            Some(Command::ResolvePtr) => self.refuse(outcome.err().unwrap_or(Refusal::General)),
+            Some(Command::Connect | Command::Associate) | None => self.grant(outcome, State::Relaying),
+        }
+    }
+
+    /// Answers a [`Command::ResolvePtr`] with the name that was found, or refuses it.
+    ///
+    /// A name that is empty, longer than 255 octets or than the inbox has room for is told as a general failure.
+    pub fn name(&mut self, outcome: Result<&[u8], Refusal>) {
+        let command = self.whole_request().map(|request| request.command);
+        debug_assert_eq!(
+            command,
+            Some(Command::ResolvePtr),
+            "name() retires the Event::Request of a RESOLVE_PTR"
+        );
+        if self.state != State::Answering || command != Some(Command::ResolvePtr) {
+            return;
+        }
+        let told = outcome.and_then(|name| match u8::try_from(name.len()) {
+            Ok(length @ 1..) if self.inbox.hold([name, &[0, 0]]) => Ok(length),
+            Ok(_) | Err(_) => Err(Refusal::General),
+        });
+        match told {
+            Ok(length) => {
+                self.out.put(&[VERSION, 0, 0, message::NAME, length]);
+                self.state = State::Resolved;
+            }
+            Err(refusal) => {
+                self.inbox.clear();
+                self.refuse(refusal);
+            }
+        }
     }
 
     /// Names the peer that has connected to the listener of a BIND, or says why there is none.
@@ -214,6 +220,11 @@ impl<const N: usize> Server<N> {
     /// Returns whether the client has not said a word yet.
     pub(crate) fn is_untouched(&self) -> bool {
         self.state == State::Greeting && self.inbox.octets().is_empty()
+    }
+
+    /// Returns whether the last reply has been drained.
+    fn is_told(&self) -> bool {
+        self.out.is_empty() && self.inbox.octets().is_empty()
     }
 
     fn grant(&mut self, outcome: Result<SocketAddr, Refusal>, next: State) {
@@ -265,6 +276,7 @@ impl<const N: usize> Server<N> {
             | State::Answering
             | State::Binding
             | State::Relaying
+            | State::Resolved
             | State::Refusing
             | State::Failed => Step::Done,
         }
@@ -384,7 +396,11 @@ impl<const N: usize> Machine for Server<N> {
     }
 
     fn drain(&mut self, output: &mut [u8]) -> usize {
-        let count = self.out.drain(output);
+        let mut count = self.out.drain(output);
+        if self.state == State::Resolved {
+            // A name waits where the request was, behind the head of its reply.
+            count += self.inbox.drain(output.get_mut(count..).unwrap_or(&mut []));
+        }
         if self.state == State::Refusing && self.out.is_empty() {
             self.state = State::Failed;
         }
@@ -400,12 +416,14 @@ impl<const N: usize> Machine for Server<N> {
             State::Answering => self.whole_request().map(Event::Request).ok_or(nb::Error::WouldBlock),
             State::Binding if self.out.is_empty() => Ok(Event::Accept),
             State::Relaying if self.out.is_empty() => Ok(Event::Relay),
+            State::Resolved if self.is_told() => Ok(Event::Close),
             State::Failed => Err(nb::Error::Other(self.error.unwrap_or(Error::TooLong))),
             State::Greeting
             | State::Login
             | State::Request
             | State::Binding
             | State::Relaying
+            | State::Resolved
             | State::Refusing => Err(nb::Error::WouldBlock),
         }
     }
@@ -421,10 +439,10 @@ impl<const N: usize> Machine for Server<N> {
             }
             State::Answering => Some(Patience { limit: ANSWER, reason: Reason::Connect }),
             State::Binding => Some(Patience { limit: BIND, reason: Reason::Bind }),
-            State::Relaying if !self.out.is_empty() => {
+            State::Relaying | State::Resolved if !self.is_told() => {
                 Some(Patience { limit: HANDSHAKE, reason: Reason::Linger })
             }
-            State::Relaying | State::Failed => None,
+            State::Relaying | State::Resolved | State::Failed => None,
         }
     }
 
@@ -439,10 +457,10 @@ impl<const N: usize> Machine for Server<N> {
             State::Greeting | State::Login | State::Request | State::Refusing => {
                 self.fail(Error::Expired(self.state));
             }
-            State::Relaying if !self.out.is_empty() => {
+            State::Relaying | State::Resolved if !self.is_told() => {
                 self.fail(Error::Expired(self.state));
             }
-            State::Relaying | State::Failed => {}
+            State::Relaying | State::Resolved | State::Failed => {}
         }
     }
 }

@@ -6,12 +6,15 @@ use core::net::{IpAddr, SocketAddr};
 /// The octets of the longest packet that [`Empty::write`] makes: IPv6 and TCP headers.
 pub const EMPTY: usize = 60;
 
+/// The octets of a TCP header without options.
+const TCP: usize = 20;
+
 /// Returns whether the checksums of a segment and of its IPv4 header are right.
 ///
 /// The packet is one that [`Segment::parse`] takes.
 pub fn is_intact(packet: &[u8]) -> bool {
     let (at, total) = bounds(packet);
-    if packet[0] >> 4 == 4 && fold(sum(&packet[..at])) != 0xffff {
+    if is_four(packet) && fold(sum(packet.get(..at).unwrap_or(&[]))) != 0xffff {
         return false;
     }
     packet.get(at..total).is_some_and(|tcp| fold(pseudo(packet, tcp.len()) + sum(tcp)) == 0xffff)
@@ -51,35 +54,49 @@ impl Empty {
 
     /// Writes the packet with its headers and checksums into `out` and returns its length; 0 if it does not fit.
     pub fn write(&self, from: SocketAddr, to: SocketAddr, out: &mut [u8]) -> usize {
-        let at = match (from.ip(), to.ip()) {
-            (IpAddr::V4(source), IpAddr::V4(target)) if out.len() >= 40 => {
+        let length = match (from.ip(), to.ip()) {
+            (IpAddr::V4(source), IpAddr::V4(target)) => {
                 let mut header = [0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
                 header[12..16].copy_from_slice(&source.octets());
                 header[16..].copy_from_slice(&target.octets());
                 let check = !fold(sum(&header));
                 header[10..12].copy_from_slice(&check.to_be_bytes());
-                out[..20].copy_from_slice(&header);
-                20
+                join(out, header, self.header(from, to))
             }
-            (IpAddr::V6(source), IpAddr::V6(target)) if out.len() >= EMPTY => {
-                out[..8].copy_from_slice(&[0x60, 0, 0, 0, 0, 20, 6, 64]);
-                out[8..24].copy_from_slice(&source.octets());
-                out[24..40].copy_from_slice(&target.octets());
-                40
+            (IpAddr::V6(source), IpAddr::V6(target)) => {
+                let mut header = [0; 40];
+                header[..8].copy_from_slice(&[0x60, 0, 0, 0, 0, 20, 6, 64]);
+                header[8..24].copy_from_slice(&source.octets());
+                header[24..].copy_from_slice(&target.octets());
+                join(out, header, self.header(from, to))
             }
-            _ => return 0,
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => 0,
         };
-        let tcp = &mut out[at..at + 20];
-        tcp[0..2].copy_from_slice(&from.port().to_be_bytes());
-        tcp[2..4].copy_from_slice(&to.port().to_be_bytes());
-        tcp[4..8].copy_from_slice(&self.seq.0.to_be_bytes());
-        tcp[8..12].copy_from_slice(&self.ack.0.to_be_bytes());
-        tcp[12..14].copy_from_slice(&[0x50, self.flags.0]);
-        tcp[14..16].copy_from_slice(&self.window.to_be_bytes());
-        tcp[16..20].fill(0);
-        seal(&mut out[..at + 20]);
-        at + 20
+        if let Some(packet) = out.get_mut(..length).filter(|packet| !packet.is_empty()) {
+            seal(packet);
+        }
+        length
     }
+
+    /// Returns the TCP header, without its checksum.
+    fn header(&self, from: SocketAddr, to: SocketAddr) -> [u8; TCP] {
+        let mut header = [0; TCP];
+        header[0..2].copy_from_slice(&from.port().to_be_bytes());
+        header[2..4].copy_from_slice(&to.port().to_be_bytes());
+        header[4..8].copy_from_slice(&self.seq.0.to_be_bytes());
+        header[8..12].copy_from_slice(&self.ack.0.to_be_bytes());
+        header[12..14].copy_from_slice(&[0x50, self.flags.0]);
+        header[14..16].copy_from_slice(&self.window.to_be_bytes());
+        header
+    }
+}
+
+/// Writes two headers, and returns the octets of both; 0 if they do not fit.
+fn join<const N: usize>(out: &mut [u8], ip: [u8; N], tcp: [u8; TCP]) -> usize {
+    let Some((place, rest)) = out.split_first_chunk_mut::<N>() else { return 0 };
+    let Some(behind) = rest.first_chunk_mut::<TCP>() else { return 0 };
+    (*place, *behind) = (ip, tcp);
+    N + TCP
 }
 
 /// Makes the packet's headers say what `to` says where that differs from `from`, and returns its new length.
@@ -90,8 +107,10 @@ pub(super) fn rewrite(packet: &mut [u8], from: &Segment, to: &Segment) -> usize 
     let cut = from.len.saturating_sub(to.len) as usize;
     if cut > 0 {
         put_fields(packet, at, to, |_, _, _| {});
-        let total = shorten(packet, total - cut);
-        seal(&mut packet[..total]);
+        let total = shorten(packet, total.saturating_sub(cut));
+        if let Some(shorter) = packet.get_mut(..total) {
+            seal(shorter);
+        }
         return total;
     }
     let mut check = u32::from(word(packet, at + 16));
@@ -122,14 +141,14 @@ fn put_fields(packet: &mut [u8], at: usize, to: &Segment, mut tell: impl FnMut(u
 
 /// Writes the packet's new length into its IP header.
 fn shorten(packet: &mut [u8], total: usize) -> usize {
-    if packet[0] >> 4 == 4 {
+    if is_four(packet) {
         put(packet, 2, u16::try_from(total).unwrap_or(u16::MAX));
         put(packet, 10, 0);
-        let header = usize::from(packet[0] & 0x0f) * 4;
-        let check = !fold(sum(&packet[..header]));
+        let (header, _) = bounds(packet);
+        let check = !fold(sum(packet.get(..header).unwrap_or(&[])));
         put(packet, 10, check);
     } else {
-        put(packet, 4, u16::try_from(total - 40).unwrap_or(u16::MAX));
+        put(packet, 4, u16::try_from(total.saturating_sub(40)).unwrap_or(u16::MAX));
     }
     total
 }
@@ -138,14 +157,16 @@ fn shorten(packet: &mut [u8], total: usize) -> usize {
 fn seal(packet: &mut [u8]) {
     let (at, total) = bounds(packet);
     put(packet, at + 16, 0);
-    let check = !fold(pseudo(packet, total - at) + sum(&packet[at..total]));
+    let tcp = packet.get(at..total).unwrap_or(&[]);
+    let check = !fold(pseudo(packet, tcp.len()) + sum(tcp));
     put(packet, at + 16, check);
 }
 
 /// Returns where TCP begins and the packet ends.
 fn bounds(packet: &[u8]) -> (usize, usize) {
-    if packet[0] >> 4 == 4 {
-        (usize::from(packet[0] & 0x0f) * 4, usize::from(word(packet, 2)))
+    if is_four(packet) {
+        let first = packet.first().copied().unwrap_or(0);
+        (usize::from(first & 0x0f) * 4, usize::from(word(packet, 2)))
     } else {
         (40, 40 + usize::from(word(packet, 4)))
     }
@@ -153,8 +174,8 @@ fn bounds(packet: &[u8]) -> (usize, usize) {
 
 /// Returns the sum of the pseudo-header (RFC 9293 §3.1).
 fn pseudo(packet: &[u8], length: usize) -> u64 {
-    let addresses = if packet[0] >> 4 == 4 { &packet[12..20] } else { &packet[8..40] };
-    sum(addresses) + 6 + length as u64
+    let addresses = if is_four(packet) { packet.get(12..20) } else { packet.get(8..40) };
+    sum(addresses.unwrap_or(&[])) + 6 + length as u64
 }
 
 /// Returns the sum of the octets as big-endian words, not folded yet.
@@ -177,12 +198,19 @@ fn fold(mut total: u64) -> u16 {
     u16::try_from(total).unwrap_or(0)
 }
 
+fn is_four(packet: &[u8]) -> bool {
+    packet.first().is_some_and(|octet| octet >> 4 == 4)
+}
+
 fn word(packet: &[u8], at: usize) -> u16 {
-    u16::from_be_bytes([packet[at], packet[at + 1]])
+    let place = packet.get(at..).and_then(<[u8]>::first_chunk::<2>);
+    place.map_or(0, |octets| u16::from_be_bytes(*octets))
 }
 
 fn put(packet: &mut [u8], at: usize, value: u16) {
-    packet[at..at + 2].copy_from_slice(&value.to_be_bytes());
+    if let Some(place) = packet.get_mut(at..).and_then(<[u8]>::first_chunk_mut::<2>) {
+        *place = value.to_be_bytes();
+    }
 }
 
 #[cfg(test)]

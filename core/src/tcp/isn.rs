@@ -2,22 +2,31 @@
 
 use super::Seq;
 use crate::time::Instant;
-use core::hash::{Hash, Hasher};
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use siphasher::sip::SipHasher13;
 
 /// What a reused pair of addresses jumps past its predecessor's last number, at the least: any window without a
 /// shift.
 const JUMP: u32 = 65_536;
 
+/// The octets of an address and a port.
+const END: usize = 18;
+
 /// Returns the initial number of a connection: a clock of 4 µs plus a keyed hash of its addresses.
 ///
 /// `after` is the last number of the connection that had the same addresses before, if one is known: the new
 /// numbers begin beyond it (RFC 9293 §3.4.1).
 pub fn isn(key: &[u64; 2], local: SocketAddr, remote: SocketAddr, now: Instant, after: Option<Seq>) -> Seq {
-    let mut hasher = SipHasher13::new_with_keys(key[0], key[1]);
-    (local, remote).hash(&mut hasher);
-    let hash = hasher.finish();
+    let mut ends = [0; 2 * END];
+    for (place, end) in ends.chunks_exact_mut(END).zip([local, remote]) {
+        let ip = match end.ip() {
+            IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+            IpAddr::V6(ip) => ip,
+        };
+        place[..16].copy_from_slice(&ip.octets());
+        place[16..].copy_from_slice(&end.port().to_be_bytes());
+    }
+    let hash = SipHasher13::new_with_keys(key[0], key[1]).hash(&ends);
     let clock = now.micros() / 4;
     let number = Seq(u32::try_from(hash.wrapping_add(clock) & 0xffff_ffff).unwrap_or(0));
     match after {

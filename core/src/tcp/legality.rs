@@ -12,31 +12,32 @@ use core::time::Duration;
 /// A rule that an event can break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(u8)]
 pub enum Law {
     /// A change of state is an edge of figure 5, and begins where the last one ended.
-    Edge,
+    Edge = 0,
     /// Our FIN is acknowledged only after it was sent.
-    FinAcked,
+    FinAcked = 1,
     /// The peer's FIN is taken only from a segment that has one.
-    FinTaken,
+    FinTaken = 2,
     /// A FIN or SYN that is sent again has the number it had.
-    SameNumber,
+    SameNumber = 3,
     /// A FIN comes after the SYN.
-    FinAfterSyn,
+    FinAfterSyn = 4,
     /// No octet is sent beyond our own FIN.
-    NothingAfterFin,
+    NothingAfterFin = 5,
     /// Nothing is sent beyond the window but the octet of a probe.
-    WithinWindow,
+    WithinWindow = 6,
     /// The edge we advertise never moves left.
-    EdgeKept,
+    EdgeKept = 7,
     /// Nothing is acknowledged that has not arrived.
-    AckArrived,
+    AckArrived = 8,
     /// TIME-WAIT lasts 2MSL.
-    TwoMsl,
+    TwoMsl = 9,
 }
 
 impl Law {
-    /// Every rule.
+    /// Every rule, in the order of their numbers.
     pub const ALL: [Self; 10] = [
         Self::Edge,
         Self::FinAcked,
@@ -49,6 +50,11 @@ impl Law {
         Self::AckArrived,
         Self::TwoMsl,
     ];
+
+    /// Returns the rule with this number, as stored in a trace.
+    pub const fn from_u8(number: u8) -> Option<Self> {
+        if (number as usize) < Self::ALL.len() { Some(Self::ALL[number as usize]) } else { None }
+    }
 
     /// Returns the section of RFC 9293 that says so.
     pub const fn section(self) -> &'static str {
@@ -119,11 +125,16 @@ struct Half {
 /// The checker of one connection at one end.
 #[derive(Clone, Copy, Debug)]
 pub struct Legality {
-    state: State,
+    /// The state, unless events that told it were lost.
+    state: Option<State>,
     ours: Half,
     theirs: Half,
-    /// The last segment received: its flags and what it acknowledges.
-    last: (Flags, Seq),
+    /// Whether edges and arrivals were lost, so that nothing can be held against them.
+    blind: bool,
+    /// Whether a snapshot has just said where the connection stands.
+    snapshot: bool,
+    /// The last segment received, unless it was lost: its flags and what it acknowledges.
+    last: Option<(Flags, Seq)>,
     /// The window of a SYN that came before ours.
     early: Option<u32>,
     waits_since: Instant,
@@ -140,10 +151,12 @@ impl Legality {
     /// Returns a checker that has seen nothing; `two_msl` is the shortest TIME-WAIT it accepts.
     pub fn new(two_msl: Duration) -> Self {
         Self {
-            state: State::Closed,
+            state: Some(State::Closed),
             ours: Half::default(),
             theirs: Half::default(),
-            last: (Flags(0), Seq(0)),
+            blind: false,
+            snapshot: false,
+            last: Some((Flags(0), Seq(0))),
             early: None,
             waits_since: Instant::ZERO,
             two_msl,
@@ -151,8 +164,11 @@ impl Legality {
     }
 
     /// Looks at the connection's next event and returns the rule that it breaks, if it does.
+    ///
+    /// It wants to see [`View::Lost`] too, which belongs to no connection: what was lost is held against nobody.
     pub fn see(&mut self, event: &Event) -> Option<Violation> {
-        let broken = match event.view()? {
+        let view = event.view()?;
+        let broken = match view {
             View::Segment { sent: true, flags, seq, ack, len, window, .. } => {
                 self.sent(flags, seq, ack, u32::from(len), window)
             }
@@ -166,15 +182,71 @@ impl Legality {
                 None
             }
             View::State { from, cause, to, .. } => self.changed(event.time(), from, cause, to),
-            View::Opened { .. }
-            | View::Address { .. }
-            | View::Lost { .. }
+            View::Opened { .. } => {
+                (self.state, self.blind, self.last) = (Some(State::Closed), false, Some((Flags(0), Seq(0))));
+                None
+            }
+            View::Lost { .. } => {
+                // A snapshot stands before the loss that it makes up for.
+                if !core::mem::take(&mut self.snapshot) {
+                    self.lose();
+                }
+                None
+            }
+            View::Snapshot { .. } | View::Vars { .. } | View::Edges { .. } => {
+                self.stand(view);
+                None
+            }
+            View::Address { .. }
+            | View::Clock { .. }
+            | View::Sacked { .. }
             | View::Dropped { .. }
             | View::Guarded { .. }
+            | View::Queues { .. }
+            | View::Timer { .. }
+            | View::Call { .. }
+            | View::Blocked { .. }
+            | View::Datagram { .. }
+            | View::Icmp { .. }
             | View::App { .. }
+            | View::Transfer { .. }
+            | View::Verdict { .. }
             | View::Ended { .. } => None,
         };
         broken.map(|(law, found)| Violation { law, serial: event.serial(), found })
+    }
+
+    /// Forgets what events that were lost may have changed.
+    const fn lose(&mut self) {
+        (self.state, self.last, self.blind) = (None, None, true);
+        (self.ours.end, self.ours.edge, self.early) = (None, None, None);
+        (self.theirs.end, self.theirs.edge) = (None, None);
+        self.waits_since = Instant::ZERO;
+    }
+
+    /// Stands where a snapshot says that the connection stood.
+    fn stand(&mut self, part: View) {
+        match part {
+            View::Snapshot { state, origins: (ours, theirs), scales, fins } => {
+                self.lose();
+                // Without both SYNs nobody knows how windows are scaled.
+                let blind = ours.is_none() || theirs.is_none();
+                (self.state, self.blind, self.snapshot) = (Some(state), blind, true);
+                (self.ours.syn, self.theirs.syn) = (ours, theirs);
+                (self.ours.shift, self.ours.scales) = (scales.0.unwrap_or(0), scales.0.is_some());
+                (self.theirs.shift, self.theirs.scales) = (scales.1.unwrap_or(0), scales.1.is_some());
+                // Its number is known as soon as the variables are.
+                self.ours.fin = fins.0.then_some(Seq(0));
+            }
+            View::Vars { nxt, .. } if self.snapshot => {
+                self.ours.end = self.ours.syn.map(|_| nxt);
+                self.ours.fin = self.ours.fin.map(|_| nxt - 1);
+            }
+            View::Edges { granted, advertised, heard } if self.snapshot => {
+                (self.ours.edge, self.theirs.edge, self.theirs.end) = (granted, advertised, heard);
+            }
+            _ => {}
+        }
     }
 
     const fn shift_of(&self, sender_is_us: bool, flags: Flags) -> u8 {
@@ -197,8 +269,10 @@ impl Legality {
         let broken = if flags.contains(Flags::ACK) {
             let edge = ack + (u32::from(window) << shift);
             let slack = (1_i32 << shift) - 1;
-            let retracted = self.theirs.edge.filter(|known| known.since(edge) > slack);
-            let unseen = self.theirs.end.filter(|end| ack.is_after(*end));
+            // A SYN that is sent again cannot say a window that only a scale can (RFC 7323 §2.2).
+            let says_all = !flags.contains(Flags::SYN);
+            let retracted = self.theirs.edge.filter(|known| says_all && known.since(edge) > slack);
+            let unseen = self.theirs.end.filter(|end| ack.is_after(*end) && !self.blind);
             self.theirs.edge = Some(self.theirs.edge.map_or(edge, |known| known.max(edge)));
             let broken = broken.or_else(|| retracted.map(|known| (Law::EdgeKept, (edge.0, known.0))));
             broken.or_else(|| unseen.map(|end| (Law::AckArrived, (ack.0, end.0))))
@@ -234,14 +308,14 @@ impl Legality {
 
     /// Checks what is sent against the furthest edge the peer granted.
     fn beyond(&self, seq: Seq, len: u32) -> Option<(Law, (u32, u32))> {
-        let edge = self.ours.edge?;
+        let edge = self.ours.edge.filter(|_| !self.blind)?;
         let outside = len > 0 && (seq + len).is_after(edge);
         let probe = len == 1 && !seq.is_after(edge);
         (outside && !probe).then_some((Law::WithinWindow, ((seq + len).0, edge.0)))
     }
 
     fn received(&mut self, flags: Flags, seq: Seq, ack: Seq, len: u32, window: u16) {
-        self.last = (flags, ack);
+        self.last = Some((flags, ack));
         if flags.contains(Flags::RST) {
             return;
         }
@@ -263,13 +337,16 @@ impl Legality {
     }
 
     fn changed(&mut self, now: Instant, from: State, cause: Cause, to: State) -> Option<(Law, (u32, u32))> {
-        let known = core::mem::replace(&mut self.state, to);
+        let known = self.state.replace(to);
         let timeout = cause == Cause::Timeout && to == State::Closed;
         let edge = EDGES.iter().any(|edge| (edge.from, edge.cause, edge.to) == (from, cause, to));
-        if from != known || !(edge || timeout) {
+        if known.is_some_and(|known| known != from) || !(edge || timeout) {
             return Some((Law::Edge, (from as u32, to as u32)));
         }
-        let (flags, ack) = self.last;
+        if to == State::TimeWait {
+            self.waits_since = now;
+        }
+        let (flags, ack) = self.last?;
         let fin_acked = matches!(
             (from, cause, to),
             (State::FinWait1, Cause::Ack, State::FinWait2)
@@ -282,9 +359,6 @@ impl Legality {
         }
         if matches!(cause, Cause::Fin | Cause::FinAck) && !flags.contains(Flags::FIN) {
             return Some((Law::FinTaken, (0, 0)));
-        }
-        if to == State::TimeWait {
-            self.waits_since = now;
         }
         let early = cause == Cause::TwoMsl && now.since(self.waits_since) < self.two_msl;
         early.then_some((Law::TwoMsl, (0, 0)))

@@ -114,6 +114,29 @@ impl Tracker {
         Self::default()
     }
 
+    /// Returns a tracker of a connection that is seen from the middle, where `first` is the first segment seen; `sent` says
+    /// whether our end sent it.
+    ///
+    /// Windows are taken to be wide open until one is told, since nobody knows how they are scaled.
+    pub fn midway(first: &Segment, sent: bool) -> Self {
+        let (ours, theirs) = if sent { (first.seq, first.ack) } else { (first.ack, first.seq) };
+        Self {
+            state: State::Established,
+            iss: ours - 1,
+            irs: theirs - 1,
+            una: ours,
+            nxt: ours,
+            max: ours,
+            wnd: u32::from(u16::MAX),
+            rcv_nxt: theirs,
+            rcv_edge: theirs + (1 << 30),
+            our_shift: Some(14),
+            their_shift: Some(14),
+            scaled: true,
+            ..Self::default()
+        }
+    }
+
     /// Returns the state as the wire shows it; a close that has sent no FIN yet does not show.
     pub const fn state(&self) -> State {
         self.state

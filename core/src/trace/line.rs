@@ -1,7 +1,7 @@
 //! One event as one line, as one end saw it.
 
-use super::{App, Event, View};
-use crate::tcp::{Flags, Seq, State};
+use super::{App, Drop, Event, Tick, View};
+use crate::tcp::{Flags, Seq, State, Violation};
 use core::fmt;
 
 /// The numbers that sequence numbers of a connection are counted from: ours and the peer's.
@@ -17,8 +17,16 @@ impl Ends {
         Self { ours: None, theirs: None }
     }
 
-    /// Learns the numbers from a segment, best from the SYNs.
+    /// Returns the numbers: ours and the peer's, as far as they were seen.
+    pub const fn origins(&self) -> (Option<Seq>, Option<Seq>) {
+        (self.ours, self.theirs)
+    }
+
+    /// Learns the numbers from a segment, best from the SYNs, or from a snapshot.
     pub fn learn(&mut self, event: &Event) {
+        if let Some(View::Snapshot { origins: (ours, theirs), .. }) = event.view() {
+            (self.ours, self.theirs) = (ours, theirs);
+        }
         if let Some(View::Segment { sent, flags, seq, ack, .. }) = event.view() {
             let syn = flags.contains(Flags::SYN);
             let (mine, other) =
@@ -30,6 +38,12 @@ impl Ends {
                 *other = Some(ack - 1);
             }
         }
+    }
+
+    /// Returns the edges of a block in relative numbers: a block that we sent is about the peer's octets.
+    pub fn block(&self, sent: bool, left: Seq, right: Seq) -> (u32, u32) {
+        let origin = if sent { self.theirs } else { self.ours }.unwrap_or_default();
+        (left.0.wrapping_sub(origin.0), right.0.wrapping_sub(origin.0))
     }
 
     /// Returns what a segment says in relative numbers.
@@ -79,74 +93,144 @@ impl Line<'_> {
         match self.0.view()? {
             View::Segment { states, .. } => Some(states.1),
             View::State { to, .. } => Some(to),
+            View::Snapshot { state, .. } => Some(state),
             View::Opened { .. }
             | View::Address { .. }
+            | View::Clock { .. }
+            | View::Edges { .. }
             | View::Lost { .. }
+            | View::Sacked { .. }
             | View::Dropped { .. }
             | View::Options { .. }
             | View::Guarded { .. }
+            | View::Vars { .. }
+            | View::Queues { .. }
+            | View::Timer { .. }
+            | View::Call { .. }
+            | View::Blocked { .. }
+            | View::Datagram { .. }
+            | View::Icmp { .. }
             | View::App { .. }
+            | View::Transfer { .. }
+            | View::Verdict { .. }
             | View::Ended { .. } => None,
         }
     }
 }
 
 impl fmt::Display for Line<'_> {
+    #[expect(clippy::too_many_lines, reason = "one arm for each kind")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(view) = self.0.view() else { return Ok(()) };
         let (time, flow) = (self.0.time(), self.0.flow());
+        if matches!(view, View::Options { .. } | View::Vars { .. } | View::Queues { .. } | View::Edges { .. })
+        {
+            // They explain other events; views that draw windows read them.
+            return Ok(());
+        }
+        write!(f, "{time:>10} ")?;
+        if flow == 0 {
+            write!(f, "{:5} ", "")?
+        } else {
+            write!(f, "#{flow:<4} ")?
+        }
         match view {
             View::Segment { sent, marks, .. } => {
                 let Some(said) = self.1.say(self.0) else { return Ok(()) };
                 let (left, right) = if sent { ("├──", "─▶") } else { ("◀──", "─┤") };
-                write!(f, "{time:>10} #{flow:<4} {left} {said} {right}")?;
+                write!(f, "{left} {said} {right}")?;
                 if marks.0 == 0 { Ok(()) } else { write!(f, "  {marks}") }
             }
-            View::State { from, cause, to, .. } => {
-                write!(f, "{time:>10} #{flow:<4} │ {from} → {to} [{cause}]")
-            }
+            View::State { from, cause, to, .. } => write!(f, "│ {from} → {to} [{cause}]"),
             View::Opened { active, ports, addresses } => {
-                write!(f, "{time:>10} #{flow:<4} ┌ ")?;
                 let role = if active { "to" } else { "from" };
                 match addresses {
-                    Some((local, remote)) => {
-                        write!(f, "{local}:{} {role} {remote}:{}", ports.0, ports.1)
-                    }
-                    None => write!(f, "port {} {role} port {}", ports.0, ports.1),
+                    Some((local, remote)) => write!(f, "┌ {local}:{} {role} {remote}:{}", ports.0, ports.1),
+                    None => write!(f, "┌ port {} {role} port {}", ports.0, ports.1),
                 }
             }
             View::Address { local, address } => {
-                let whose = if local { "local" } else { "remote" };
-                write!(f, "{time:>10} #{flow:<4} │ {whose} address {address}")
+                write!(f, "│ {} address {address}", if local { "local" } else { "remote" })
             }
-            View::Ended { received, sent } => {
-                write!(f, "{time:>10} #{flow:<4} └ {received} B received, {sent} B sent")
+            View::Ended { received, sent } => write!(f, "└ {received} B received, {sent} B sent"),
+            View::Clock { unix } => {
+                write!(f, "  {}.{:06} s since 1970", unix / 1_000_000_000, unix / 1_000 % 1_000_000)
             }
-            View::Lost { events } => write!(f, "{time:>10}       ⚠ {events} events lost"),
-            View::Dropped { seq, len, .. } => {
-                write!(f, "{time:>10}       ✗ a segment of no connection, seq {seq}, {len} B")
+            View::Lost { events } => write!(f, "⚠ {events} events lost"),
+            View::Snapshot { state, .. } => write!(f, "│ {state}, as it stood when events were lost"),
+            View::Sacked { sent, blocks } => {
+                let mut word = "│ holds";
+                for (left, right) in blocks.into_iter().flatten() {
+                    let (left, right) = self.1.block(sent, left, right);
+                    write!(f, "{word} {left}:{right}")?;
+                    word = " and";
+                }
+                f.write_str(" out of order")
             }
-            View::Options { .. } => Ok(()),
-            View::Guarded { rule, .. } => write!(f, "{time:>10} #{flow:<4} │ guard: {rule}"),
-            View::App { .. } => write!(f, "{time:>10} #{flow:<4} │ {}", AppLine(self.0)),
+            View::Dropped { why, seq, len } => {
+                let why = Drop::from_u8(why).map_or("dropped", Drop::name);
+                write!(f, "✗ {why}: a segment, seq {seq}, {len} B")
+            }
+            View::Guarded { rule, .. } => write!(f, "│ guard: {rule}"),
+            View::Timer { timer, tick, due, .. } => match tick {
+                Tick::Set => write!(f, "│ {timer} timer set, due at {due}"),
+                Tick::Expired | Tick::Cancelled => write!(f, "│ {timer} timer {tick}"),
+            },
+            View::Call { .. } | View::Blocked { .. } | View::App { .. } | View::Transfer { .. } => {
+                write!(f, "│ {}", AppLine(self.0))
+            }
+            View::Datagram { sent, ports, remote, len } => {
+                write!(f, "{} datagram of {len} B", if sent { "├──" } else { "◀──" })?;
+                write!(f, " {} port {} ", if sent { "from" } else { "to" }, ports.0)?;
+                f.write_str(if sent { "to " } else { "from " })?;
+                match remote {
+                    Some(remote) => write!(f, "{remote}:{}", ports.1),
+                    None => write!(f, "port {}", ports.1),
+                }
+            }
+            View::Icmp { six, kind, code, .. } => {
+                write!(f, "◀── ICMP{} type {kind} code {code}", if six { "v6" } else { "" })
+            }
+            View::Verdict { law, accused, found } => {
+                write!(f, "✗ {}", Violation { law, serial: accused, found })
+            }
+            View::Options { .. } | View::Vars { .. } | View::Queues { .. } | View::Edges { .. } => Ok(()),
         }
     }
 }
 
-/// What a machine above TCP did: `socks5 Refusing (5)`; prints nothing for other events.
+/// What the owner of a connection or a machine above TCP did, without its time: `socks5 Refusing (5)`,
+/// `close()`, `256 B wait: peer window`; prints nothing for other events.
 #[derive(Clone, Copy, Debug)]
 pub struct AppLine<'a>(pub &'a Event);
 
 impl fmt::Display for AppLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(View::App { machine, states: (_, to), reply }) = self.0.view() else { return Ok(()) };
-        match App::from_u8(machine) {
-            Some(app) => {
-                write!(f, "{app} ")?;
-                app.write_state(to, f)?;
+        match self.0.view() {
+            Some(View::App { machine, states: (_, to), reply }) => {
+                match App::from_u8(machine) {
+                    Some(app) => {
+                        write!(f, "{app} ")?;
+                        app.write_state(to, f)?;
+                    }
+                    None => write!(f, "machine {machine} {to}")?,
+                }
+                if reply == 0 { Ok(()) } else { write!(f, " ({reply})") }
             }
-            None => write!(f, "machine {machine} {to}")?,
+            Some(View::Call { call, asked, done }) => match (asked, done) {
+                (0, 0) => call.fmt(f),
+                (asked, done) if asked == done => write!(f, "{call} {done} B"),
+                (asked, done) => write!(f, "{call} {done} of {asked} B"),
+            },
+            Some(View::Blocked { on: true, why, waiting, .. }) => write!(f, "{waiting} B wait: {why}"),
+            Some(View::Blocked { on: false, why, micros, .. }) => {
+                let (seconds, millis) = (micros / 1_000_000, micros / 1_000 % 1_000);
+                write!(f, "waited {seconds}.{millis:03} s: {why}")
+            }
+            Some(View::Transfer { sending, done, total, .. }) => {
+                write!(f, "{} {done} of {total} B", if sending { "sends" } else { "receives" })
+            }
+            _ => Ok(()),
         }
-        if reply == 0 { Ok(()) } else { write!(f, " ({reply})") }
     }
 }

@@ -1,9 +1,9 @@
 //! Gives events their serial and hands them to a sink.
 
-use super::{Drop, Event, View};
+use super::{Call, Drop, Event, Tick, Timer, View};
 use crate::tcp::{Cause, Flags, Marks, Segment, Seq, State};
 use crate::time::Instant;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 /// Receives events.
 pub trait Sink {
@@ -69,6 +69,11 @@ impl<S: Sink> Recorder<S> {
         &mut self.sink
     }
 
+    /// Returns the sink for good.
+    pub fn into_sink(self) -> S {
+        self.sink
+    }
+
     /// Returns whether anybody listens.
     pub fn enabled(&self) -> bool {
         self.sink.enabled()
@@ -120,6 +125,9 @@ impl<S: Sink> Recorder<S> {
         if segment.flags.contains(Flags::SYN) {
             self.record(now, flow, View::Options { sent, mss: segment.mss, scale: segment.scale });
         }
+        if segment.sack[0].is_some() {
+            self.record(now, flow, View::Sacked { sent, blocks: segment.sack });
+        }
     }
 
     /// Records a segment that reached no connection.
@@ -147,6 +155,29 @@ impl<S: Sink> Recorder<S> {
     /// Records a change of state of a machine above TCP.
     pub fn app(&mut self, now: Instant, flow: u32, machine: u8, states: (u8, u8), reply: u8) {
         self.record(now, flow, View::App { machine, states, reply });
+    }
+
+    /// Records a call of the owner's, with the octets it asked for and those it got through.
+    pub fn call(&mut self, now: Instant, flow: u32, call: Call, asked: u32, done: u32) {
+        self.record(now, flow, View::Call { call, asked, done });
+    }
+
+    /// Records what became of a timer.
+    pub fn timer(&mut self, now: Instant, flow: u32, timer: Timer, tick: Tick, due: Instant) {
+        self.record(now, flow, View::Timer { timer, tick, due, backoff: 0 });
+    }
+
+    /// Records a datagram, of the stack itself, from or to `peer`.
+    pub fn datagram(&mut self, now: Instant, sent: bool, at: SocketAddr, peer: SocketAddr, len: usize) {
+        let len = u16::try_from(len).unwrap_or(u16::MAX);
+        let remote = match peer.ip() {
+            IpAddr::V4(ip) => Some(ip),
+            IpAddr::V6(_) => None,
+        };
+        self.record(now, 0, View::Datagram { sent, ports: (at.port(), peer.port()), remote, len });
+        if let IpAddr::V6(address) = peer.ip() {
+            self.record(now, 0, View::Address { local: false, address });
+        }
     }
 
     /// Records the end of a connection.

@@ -1,6 +1,7 @@
 //! A machine whose changes of state are recorded, without a line of tracing in the machine.
 
 use super::{Recorder, Sink};
+use crate::file::{Receiver, Sender};
 use crate::machine::Machine;
 use crate::relay::{Relay, State as RelayState};
 use crate::socks::{AnyServer, State as SocksState};
@@ -23,12 +24,23 @@ pub enum App {
     Socks4Server = 3,
     /// [`socks4::Client`](crate::socks4::Client).
     Socks4Client = 4,
+    /// [`file::Receiver`](Receiver).
+    FileReceiver = 5,
+    /// [`file::Sender`](Sender).
+    FileSender = 6,
 }
 
 impl App {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Self; 5] =
-        [Self::Socks5Server, Self::Socks5Client, Self::Relay, Self::Socks4Server, Self::Socks4Client];
+    pub const ALL: [Self; 7] = [
+        Self::Socks5Server,
+        Self::Socks5Client,
+        Self::Relay,
+        Self::Socks4Server,
+        Self::Socks4Client,
+        Self::FileReceiver,
+        Self::FileSender,
+    ];
 
     /// Returns the kind with this number.
     pub const fn from_u8(number: u8) -> Option<Self> {
@@ -47,6 +59,8 @@ impl App {
             Self::Relay => name(RelayState::ALL.get(at), state, f),
             Self::Socks4Server => name(crate::socks4::State::ALL.get(at), state, f),
             Self::Socks4Client => name(crate::socks4::ClientState::ALL.get(at), state, f),
+            Self::FileReceiver => name(crate::file::State::ALL.get(at), state, f),
+            Self::FileSender => name(crate::file::SenderState::ALL.get(at), state, f),
         }
     }
 }
@@ -57,6 +71,7 @@ impl fmt::Display for App {
             Self::Socks5Server | Self::Socks5Client => "socks5",
             Self::Relay => "relay",
             Self::Socks4Server | Self::Socks4Client => "socks4",
+            Self::FileReceiver | Self::FileSender => "file",
         })
     }
 }
@@ -137,6 +152,34 @@ impl<B: AsRef<[u8]>> Watched for crate::socks4::Client<B> {
 
     fn number(&self) -> u8 {
         self.state() as u8
+    }
+}
+
+impl<const N: usize> Watched for Receiver<N> {
+    fn app(&self) -> App {
+        App::FileReceiver
+    }
+
+    fn number(&self) -> u8 {
+        self.state() as u8
+    }
+
+    fn reply(&self) -> u8 {
+        self.refusal().map_or(0, crate::file::Refusal::code)
+    }
+}
+
+impl<B: AsRef<str>> Watched for Sender<B> {
+    fn app(&self) -> App {
+        App::FileSender
+    }
+
+    fn number(&self) -> u8 {
+        self.state() as u8
+    }
+
+    fn reply(&self) -> u8 {
+        self.refusal().map_or(0, crate::file::Refusal::code)
     }
 }
 
@@ -230,7 +273,7 @@ mod tests {
 
     #[test]
     fn each_change_of_a_watched_machine_is_one_event() {
-        let mut recorder = Recorder::new(Ring::<8>::new());
+        let mut recorder = Recorder::new(Ring::<8, 2>::new());
         let mut server: Server = Server::new(Login::Open);
         let mut traced = Traced::new(&mut server, &mut recorder, 7, Instant::from_micros(5));
         assert_eq!(traced.feed(&[5, 1, 0]), 3);

@@ -4,11 +4,10 @@
 //! and literals; those about names and ports see everything.
 
 use super::host::Host;
-use super::{Asked, Dialed, Egress, Event, Failure, Leg, Policy, Rule, Socket};
+use super::lookup;
+use super::{Asked, Dialed, Egress, Event, Failure, Leg, Policy, Rule, Socket, Upstream};
 use crate::resolve::{Resolver, literal_of};
-use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
-use core::str::FromStr;
 use mio::{Registry, Token};
 use sockhop::machine::Machine;
 use sockhop::relay::{Broken, Stream};
@@ -21,90 +20,13 @@ use std::collections::{HashMap, VecDeque};
 /// The longest reply is one with a name of 255 octets.
 const REPLY: usize = 512;
 
-/// A SOCKS5 server: `socks5://[USER:PASSWORD@]HOST[:PORT]`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Upstream {
-    at: TargetOf<Vec<u8>>,
-    login: Option<(Vec<u8>, Vec<u8>)>,
-}
-
-impl fmt::Display for Upstream {
-    /// Writes where it is, and no password.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "socks5://{}", self.at)
-    }
-}
-
-impl fmt::Debug for Upstream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Upstream({self})")
-    }
-}
-
-impl FromStr for Upstream {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let rest = text.strip_prefix("socks5://").ok_or(format!("{text:?} does not begin with socks5://"))?;
-        let (login, place) = match rest.rsplit_once('@') {
-            Some((login, place)) => (Some(login), place),
-            None => (None, rest),
-        };
-        let login = match login {
-            None => None,
-            Some(login) => {
-                let (user, password) = login.split_once(':').ok_or("a login is given as USER:PASSWORD@")?;
-                let (user, password) = (unescaped(user)?, unescaped(password)?);
-                if [&user, &password].iter().any(|text| !(1..=255).contains(&text.len())) {
-                    return Err("user and password take 1 to 255 octets each (RFC 1929)".to_owned());
-                }
-                Some((user, password))
-            }
-        };
-        let place = place.trim_end_matches('/');
-        let bare = |host: &str| host.trim_matches(['[', ']']).to_owned();
-        let (host, port) = match place.rsplit_once(':') {
-            Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
-                let port = port.parse().ok().filter(|port| *port > 0);
-                (bare(host), port.ok_or(format!("the port of {place:?} is not between 1 and 65535"))?)
-            }
-            Some(_) | None => (bare(place), 1_080),
-        };
-        if host.is_empty() || host.len() > 255 {
-            return Err(format!("{text:?} names no server"));
-        }
-        let host = match host.parse() {
-            Ok(ip) => HostOf::Ip(ip),
-            Err(_) => HostOf::Name(host.into_bytes()),
-        };
-        Ok(Self { at: TargetOf { host, port }, login })
-    }
-}
-
-/// Takes the percent signs out of a part of a URL (RFC 3986 §2.1).
-fn unescaped(text: &str) -> Result<Vec<u8>, String> {
-    let mut octets = Vec::new();
-    let mut rest = text.as_bytes();
-    while let [first, more @ ..] = rest {
-        rest = more;
-        if *first != b'%' {
-            octets.push(*first);
-            continue;
-        }
-        let digits = more.first_chunk::<2>().and_then(|two| core::str::from_utf8(two).ok());
-        let octet = digits.and_then(|two| u8::from_str_radix(two, 16).ok());
-        octets.push(octet.ok_or(format!("{text:?} has a % without two hexadecimal digits"))?);
-        rest = &more[2..];
-    }
-    Ok(octets)
-}
-
 /// One conversation with the other server.
 #[derive(Debug)]
 struct Talk {
     client: Client<Vec<u8>>,
     command: Command,
-    user: String,
+    /// Who wants it, and by which name.
+    wanted: Asked,
     /// The connection, once it stands and until it is handed to the owner.
     stream: Option<Socket>,
     /// What the machine has said and the connection has not taken.
@@ -113,6 +35,8 @@ struct Talk {
     listens: bool,
     /// Where datagrams are to be sent, once that is known.
     relay: Option<SocketAddr>,
+    /// What has come of the name that is asked for.
+    name: Vec<u8>,
 }
 
 /// The egress through another server.
@@ -167,8 +91,14 @@ impl Chain {
     }
 
     /// Begins a conversation; one that cannot be had ends at once.
-    fn begin(&mut self, key: usize, command: Command, user: &str, target: TargetOf<Vec<u8>>, now: Instant) {
-        let user = user.to_owned();
+    fn begin(
+        &mut self,
+        key: usize,
+        command: Command,
+        wanted: Asked,
+        target: TargetOf<Vec<u8>>,
+        now: Instant,
+    ) {
         match Client::new(command, target, self.upstream.login.clone()) {
             Ok(client) => {
                 self.talks.insert(
@@ -176,11 +106,12 @@ impl Chain {
                     Talk {
                         client,
                         command,
-                        user,
+                        wanted,
                         stream: None,
                         unsent: Vec::new(),
                         listens: false,
                         relay: None,
+                        name: Vec::new(),
                     },
                 );
                 self.host.dial(key, "", self.upstream.at.lend(), now);
@@ -235,6 +166,19 @@ impl Chain {
                     let outcome = Ok(whole(at, stream));
                     self.events.push_back(Event::Bound { key, outcome });
                 }
+                Ok(ClientEvent::Name { left }) => {
+                    let mut room = [0; u8::MAX as usize];
+                    match stream.read(&mut room[..left.into()]) {
+                        Ok(0) => talk.client.end(),
+                        Ok(count) => {
+                            talk.name.extend_from_slice(&room[..count]);
+                            talk.client.advance(u8::try_from(count).unwrap_or(left));
+                        }
+                        Err(nb::Error::WouldBlock) => return,
+                        Err(nb::Error::Other(how)) => return self.give_up(key, broken(how)),
+                    }
+                }
+                Ok(ClientEvent::Resolved { ip }) => return self.found(key, ip),
                 Ok(ClientEvent::Relay { bound }) => {
                     let bound = whole(bound, stream);
                     return self.granted(key, bound, now);
@@ -252,6 +196,17 @@ impl Chain {
         }
     }
 
+    /// Tells what the other server has found, if it is an address that may be told or the name of one.
+    fn found(&mut self, key: usize, ip: Option<IpAddr>) {
+        let Some(talk) = self.talks.remove(&key) else { return };
+        self.host.cancel(key);
+        let outcome = match ip.map(|ip| ip.to_canonical()) {
+            None => Ok(HostOf::Name(talk.name)),
+            Some(ip) => self.policy.may_tell(&talk.wanted, Some(ip)).map(|()| HostOf::Ip(ip)),
+        };
+        self.events.push_back(Event::Resolved { key, outcome });
+    }
+
     /// Hands over what the other server has granted.
     fn granted(&mut self, key: usize, bound: SocketAddr, now: Instant) {
         let Some(talk) = self.talks.get_mut(&key) else { return };
@@ -264,9 +219,16 @@ impl Chain {
         let outcome = Ok(Dialed { stream: Leg::Own(stream), bound });
         self.events.push_back(match command {
             Command::Bind => Event::Accepted { key, outcome },
-            Command::Connect | Command::Associate => Event::Dialed { key, outcome },
+            Command::Connect | Command::Associate | Command::Resolve | Command::ResolvePtr => {
+                Event::Dialed { key, outcome }
+            }
         });
     }
+}
+
+/// Returns a user's wish of which nothing more is judged.
+fn by(user: &str) -> Asked {
+    Asked { user: user.to_owned(), name: None }
 }
 
 /// Returns how a request is told to have failed.
@@ -275,6 +237,7 @@ fn failed(key: usize, command: Command, failure: Failure) -> Event<Socket> {
         Command::Connect => Event::Dialed { key, outcome: Err(failure) },
         Command::Bind => Event::Bound { key, outcome: Err(failure) },
         Command::Associate => Event::Associated { key, outcome: Err(failure) },
+        Command::Resolve | Command::ResolvePtr => Event::Resolved { key, outcome: Err(failure) },
     }
 }
 
@@ -288,9 +251,13 @@ fn whole(told: Option<SocketAddr>, stream: &Socket) -> SocketAddr {
     }
 }
 
+/// Says that the connection to the other server broke.
+fn broken(how: Broken) -> Failure {
+    Failure { refusal: Refusal::General, text: how.to_string() }
+}
+
 /// Moves what the machine wants to say and hear, and leaves what is not for it where it is.
 fn exchange(client: &mut Client<Vec<u8>>, unsent: &mut Vec<u8>, stream: &mut Socket) -> Result<(), Failure> {
-    let broken = |how: Broken| Failure { refusal: Refusal::General, text: how.to_string() };
     let mut room = [0; REPLY];
     loop {
         if unsent.is_empty() {
@@ -334,7 +301,7 @@ impl Egress for Chain {
 
     fn dial(&mut self, key: usize, user: &str, target: Target<'_>, now: Instant) {
         match self.judge(user, target) {
-            Ok(target) => self.begin(key, Command::Connect, user, target, now),
+            Ok(target) => self.begin(key, Command::Connect, by(user), target, now),
             Err(failure) => self.events.push_back(failed(key, Command::Connect, failure)),
         }
     }
@@ -344,19 +311,52 @@ impl Egress for Chain {
             HostOf::Ip(ip) => HostOf::Ip(ip),
             HostOf::Name(name) => HostOf::Name(name.to_vec()),
         };
-        self.begin(key, Command::Bind, user, TargetOf { host, port: peer.port }, now);
+        self.begin(key, Command::Bind, by(user), TargetOf { host, port: peer.port }, now);
     }
 
     fn associate(&mut self, key: usize, user: &str, now: Instant) {
         // Which port the datagrams will come from is known to nobody yet.
         let anywhere = TargetOf { host: HostOf::Ip(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), port: 0 };
-        self.begin(key, Command::Associate, user, anywhere, now);
+        self.begin(key, Command::Associate, by(user), anywhere, now);
+    }
+
+    fn resolve(&mut self, key: usize, user: &str, target: Target<'_>, now: Instant) {
+        let spelled = match target.host {
+            HostOf::Ip(ip) => Ok(Some(ip)),
+            HostOf::Name(name) => literal_of(name),
+        };
+        let wanted = Asked { user: user.to_owned(), name: super::named(target) };
+        let unreachable = |text| Failure { refusal: Refusal::HostUnreachable, text };
+        let told = spelled.map_err(unreachable).and_then(|ip| {
+            self.policy.may_tell(&wanted, ip)?;
+            Ok(ip.map(HostOf::Ip))
+        });
+        match (told.transpose(), target.host) {
+            (None, HostOf::Name(name)) => {
+                let target = TargetOf { host: HostOf::Name(name.to_vec()), port: target.port };
+                self.begin(key, Command::Resolve, wanted, target, now);
+            }
+            (None, HostOf::Ip(_)) => debug_assert!(false, "an address is its own answer"),
+            (Some(outcome), _) => self.events.push_back(Event::Resolved { key, outcome }),
+        }
+    }
+
+    fn reverse(&mut self, key: usize, user: &str, target: Target<'_>, now: Instant) {
+        let wanted = Asked { user: user.to_owned(), name: None };
+        let ip = lookup::address(target).and_then(|ip| self.policy.may_tell(&wanted, Some(ip)).map(|()| ip));
+        match ip {
+            Ok(ip) => {
+                let target = TargetOf { host: HostOf::Ip(ip), port: target.port };
+                self.begin(key, Command::ResolvePtr, wanted, target, now);
+            }
+            Err(failure) => self.events.push_back(failed(key, Command::ResolvePtr, failure)),
+        }
     }
 
     fn send(&mut self, key: usize, target: Target<'_>, payload: &[u8], now: Instant) {
         let Some(talk) = self.talks.get(&key) else { return };
         let Some(relay) = talk.relay else { return };
-        let Ok(target) = self.judge(&talk.user, target) else { return };
+        let Ok(target) = self.judge(&talk.wanted.user, target) else { return };
         let mut whole = Vec::with_capacity(payload.len() + 300);
         udp::header(target.lend(), |octets| whole.extend_from_slice(octets));
         whole.extend_from_slice(payload);
@@ -412,35 +412,5 @@ impl Egress for Chain {
 
     fn poll_at(&self) -> Option<Instant> {
         if self.events.is_empty() { self.host.poll_at() } else { Some(Instant::ZERO) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_server_is_read_with_its_login_and_shown_without() {
-        for (text, shown, login) in [
-            ("socks5://proxy.example", "socks5://proxy.example:1080", None),
-            ("socks5://192.0.2.1:9050", "socks5://192.0.2.1:9050", None),
-            ("socks5://[2001:db8::1]:99/", "socks5://[2001:db8::1]:99", None),
-            ("socks5://ann:s%40cret@a:1", "socks5://a:1", Some((b"ann".to_vec(), b"s@cret".to_vec()))),
-        ] {
-            let upstream: Upstream = text.parse().expect(text);
-            assert_eq!((upstream.to_string().as_str(), upstream.login), (shown, login));
-        }
-        for (text, said) in [
-            ("http://a", "http://a"),
-            ("socks5://", "names no server"),
-            ("socks5://a:0", "\"a:0\""),
-            ("socks5://a:65536", "\"a:65536\""),
-            ("socks5://ann@a", "USER:PASSWORD"),
-            ("socks5://ann:@a", "1 to 255"),
-            ("socks5://a:%4@b", "%4"),
-        ] {
-            let error = text.parse::<Upstream>().expect_err(text);
-            assert!(error.contains(said), "{text}: {error}");
-        }
     }
 }

@@ -1,10 +1,12 @@
 //! Out through this host's own sockets, which never wait.
 
 use super::bind::{self, Listeners};
-use super::race::{RESOLVE, Race, Step, named};
+use super::lookup::LookUps;
+use super::named::{Names, Sent};
+use super::race::{Race, Step};
 use super::udp::Associations;
-use super::{Dialed, Egress, Event, Failure, Leg, Policy, Socket, failure};
-use crate::resolve::{Asked, Resolved, Resolver};
+use super::{Dialed, Egress, Event, Failure, Found, Leg, Policy, Socket, failure};
+use crate::resolve::Resolver;
 use core::net::SocketAddr;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
@@ -21,8 +23,6 @@ const DATAGRAMS: usize = 1;
 const LISTENER: usize = 2;
 /// Datagrams that come back before everything else has its turn.
 const TURN: usize = 64;
-/// Datagrams that may wait for a name.
-const NAMED: usize = 256;
 
 /// One connection being tried, or one that stands.
 #[derive(Debug)]
@@ -49,20 +49,10 @@ pub struct Host {
     listeners: Listeners,
     /// Datagrams given to the owner since it was last told that there is nothing more.
     turn: usize,
-    /// Datagrams whose target's name is being asked for, by the generation of the question.
-    named: HashMap<u64, Named>,
+    look_ups: LookUps,
+    /// Where datagrams to names go.
+    names: Names,
     generation: u64,
-}
-
-/// A datagram that waits for its target's address.
-#[derive(Debug)]
-struct Named {
-    key: usize,
-    name: String,
-    payload: Vec<u8>,
-    /// When the resolver has had its time.
-    until: Instant,
-    _asked: Asked,
 }
 
 impl Host {
@@ -81,7 +71,8 @@ impl Host {
             associations: Associations::new(),
             listeners: Listeners::default(),
             turn: 0,
-            named: HashMap::new(),
+            look_ups: LookUps::default(),
+            names: Names::default(),
             generation: 0,
         }
     }
@@ -89,17 +80,29 @@ impl Host {
     /// Takes what the resolver has found.
     fn resolved(&mut self, now: Instant) {
         while let Some((key, generation, outcome)) = self.resolver.answer() {
-            if let Some(named) = self.named.remove(&generation) {
-                if let Some(first) = outcome.ok().and_then(|addresses| addresses.first().copied()) {
-                    self.send_to(named.key, (Some(named.name), first), &named.payload);
-                }
-                continue;
+            for sent in self.names.answered(generation, &outcome, now) {
+                self.send_named(&sent);
             }
+            let found = self.look_ups.resolved(key, generation, &outcome, &self.policy);
+            self.found(key, found);
             match self.race.answered(key, generation, outcome) {
                 Ok(()) => self.try_next(key, now),
                 Err(failure) => self.finish(key, None, Err(failure)),
             }
         }
+    }
+
+    /// Takes the names that the resolver has found.
+    fn reversed(&mut self) {
+        while let Some((key, generation, name)) = self.resolver.name() {
+            let found = self.look_ups.named(key, generation, name);
+            self.found(key, found);
+        }
+    }
+
+    /// Tells what was looked up, if it was.
+    fn found(&mut self, key: usize, found: Option<Found>) {
+        self.outcomes.extend(found.map(|outcome| Event::Resolved { key, outcome }));
     }
 
     /// Begins with the next address of a dial; ends the dial when none is left and none is under way.
@@ -166,6 +169,10 @@ impl Host {
 
     /// Does what is due: gives up names that took too long, and begins with next addresses.
     fn elapse(&mut self, now: Instant) {
+        self.names.elapse(now);
+        while let Some((key, late)) = self.look_ups.due(now) {
+            self.found(key, Some(late));
+        }
         while let Some((key, late)) = self.race.due(now) {
             match late {
                 Some(failure) => self.finish(key, None, Err(failure)),
@@ -185,11 +192,24 @@ impl Host {
     }
 
     /// Sends a datagram of an association's.
-    fn send_to(&mut self, key: usize, to: (Option<String>, SocketAddr), payload: &[u8]) {
+    fn send_to(
+        &mut self,
+        key: usize,
+        to: (Option<String>, SocketAddr),
+        payload: &[u8],
+    ) -> Result<(), Failure> {
         let first = self.first_token;
         let token = |number| Token(first + KINDS * number + DATAGRAMS);
-        // A datagram that cannot be sent is lost, as it might be anywhere on its way.
-        let _ = self.associations.send(key, to, payload, &self.policy, (&self.registry, token));
+        self.associations.send(key, to, payload, &self.policy, (&self.registry, token))
+    }
+
+    /// Sends a datagram to the first address of its name that the rules and the host let it go to.
+    fn send_named(&mut self, sent: &Sent) {
+        // One that can go nowhere is lost, as it might be anywhere on its way.
+        let _ = sent.addresses.iter().find(|ip| {
+            let to = (Some(sent.name.clone()), SocketAddr::new(**ip, sent.port));
+            self.send_to(sent.key, to, &sent.payload).is_ok()
+        });
     }
 
     /// Ends a dial and drops what else it was trying.
@@ -208,6 +228,7 @@ impl Egress for Host {
         debug_assert!(
             !self.race.contains(key)
                 && !self.established.contains_key(&key)
+                && !self.look_ups.contains(key)
                 && self.outcomes.iter().all(|event| event.key() != key),
             "cancel() comes before a key is used again"
         );
@@ -238,33 +259,45 @@ impl Egress for Host {
         self.outcomes.push_back(Event::Associated { key, outcome: Ok(()) });
     }
 
+    fn resolve(&mut self, key: usize, user: &str, target: Target<'_>, now: Instant) {
+        self.generation += 1;
+        let means = (&self.policy, &self.resolver);
+        let found = self.look_ups.resolve((key, self.generation), user, target, means, now);
+        self.found(key, found);
+    }
+
+    fn reverse(&mut self, key: usize, user: &str, target: Target<'_>, now: Instant) {
+        self.generation += 1;
+        let means = (&self.policy, &self.resolver);
+        let found = self.look_ups.reverse((key, self.generation), user, target, means, now);
+        self.found(key, found);
+    }
+
     fn send(&mut self, key: usize, target: Target<'_>, payload: &[u8], now: Instant) {
         if !self.associations.contains(key) {
             return;
         }
-        self.named.retain(|_, named| named.until > now);
         self.generation += 1;
-        let resolved = match target.host {
-            Name::Ip(ip) => Ok(Resolved::Literal(ip)),
-            Name::Name(name) => self.resolver.resolve(key, self.generation, name, target.port),
-        };
-        match resolved {
-            Ok(Resolved::Literal(ip)) => {
-                self.send_to(key, (named(target), SocketAddr::new(ip, target.port)), payload);
+        match target.host {
+            Name::Ip(ip) => {
+                // One that cannot be sent is lost, as it might be anywhere on its way.
+                let _ = self.send_to(key, (None, SocketAddr::new(ip, target.port)), payload);
             }
-            Ok(Resolved::Asked(asked)) if self.named.len() < NAMED => {
-                let (payload, until) = (payload.to_vec(), now + RESOLVE);
-                let name = target.host.to_string();
-                self.named.insert(self.generation, Named { key, name, payload, until, _asked: asked });
+            Name::Name(name) => {
+                let whose = (key, self.generation);
+                let known = self.names.send(whose, (name, target.port), payload, &self.resolver, now);
+                if let Some(sent) = known {
+                    self.send_named(&sent);
+                }
             }
-            Ok(Resolved::Asked(_)) | Err(_) => {}
         }
     }
 
     fn cancel(&mut self, key: usize) {
         self.associations.close(key);
         self.listeners.close(key);
-        self.named.retain(|_, named| named.key != key);
+        self.names.cancel(key);
+        self.look_ups.cancel(key);
         for entry in self.race.end(key, None) {
             self.entries.try_remove(entry);
         }
@@ -291,6 +324,7 @@ impl Egress for Host {
 
     fn next(&mut self, now: Instant) -> Option<Event<Socket>> {
         self.resolved(now);
+        self.reversed();
         self.elapse(now);
         loop {
             if let Some(event) = self.outcomes.pop_front() {
@@ -328,7 +362,7 @@ impl Egress for Host {
         {
             return Some(Instant::ZERO);
         }
-        self.race.next()
+        [self.race.next(), self.names.next(), self.look_ups.next()].into_iter().flatten().min()
     }
 }
 

@@ -5,8 +5,11 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use sockhop::relay::{Broken, Stream};
 use sockhop::socks5::Refusal;
 use sockhop::time::Instant;
-use sockhop::wire::{Host, Target};
+use sockhop::wire::{Host, HostOf, Target};
 use std::collections::VecDeque;
+
+/// The address of every name.
+const NAMED: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 53));
 
 /// An origin: it sends octets of a pattern, then its FIN, and counts what it hears.
 #[derive(Debug)]
@@ -102,10 +105,23 @@ impl Egress for Memory {
         self.events.push_back(Event::Associated { key, outcome: Ok(()) });
     }
 
+    fn resolve(&mut self, key: usize, _user: &str, target: Target<'_>, _now: Instant) {
+        let ip = match target.host {
+            Host::Ip(ip) => ip,
+            Host::Name(_) => NAMED,
+        };
+        self.events.push_back(Event::Resolved { key, outcome: Ok(HostOf::Ip(ip)) });
+    }
+
+    fn reverse(&mut self, key: usize, _user: &str, _target: Target<'_>, _now: Instant) {
+        let outcome = Ok(HostOf::Name(b"origin.example".to_vec()));
+        self.events.push_back(Event::Resolved { key, outcome });
+    }
+
     fn send(&mut self, key: usize, target: Target<'_>, payload: &[u8], _now: Instant) {
         let ip = match target.host {
             Host::Ip(ip) => ip,
-            Host::Name(_) => IpAddr::V4(Ipv4Addr::new(192, 0, 2, 53)),
+            Host::Name(_) => NAMED,
         };
         let from = SocketAddr::new(ip, target.port);
         self.events.push_back(Event::Datagram { key, from, payload: payload.to_vec() });

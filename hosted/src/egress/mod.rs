@@ -3,18 +3,22 @@
 mod bind;
 mod chain;
 pub mod host;
+mod lookup;
 pub mod memory;
+mod named;
 mod policy;
 mod race;
 mod socket;
 mod stack;
 mod udp;
+mod upstream;
 
-pub use chain::{Chain, Upstream};
+pub use chain::Chain;
 pub use policy::{Asked, Policy, Rule, Verdict};
 pub use socket::Socket;
 pub(crate) use socket::retried;
 pub use stack::{BOUND, OnStack, Stack};
+pub use upstream::Upstream;
 
 use crate::engine::{Datagram, FlowId};
 use crate::metrics::Latency;
@@ -26,7 +30,7 @@ use rustix::io::Errno;
 use sockhop::relay::Stream;
 use sockhop::socks5::Refusal;
 use sockhop::time::Instant;
-use sockhop::wire::Target;
+use sockhop::wire::{Host, HostOf, Target};
 use std::sync::Arc;
 
 /// A connection to a target, as a session holds it.
@@ -74,6 +78,9 @@ impl fmt::Display for Failure {
 
 impl core::error::Error for Failure {}
 
+/// What was looked up for a client: the address of a name, or the name of an address.
+pub type Found = Result<HostOf<Vec<u8>>, Failure>;
+
 /// What an egress has for the owner of a key.
 #[derive(Debug)]
 pub enum Event<T> {
@@ -105,6 +112,13 @@ pub enum Event<T> {
         /// Nothing, or why there is none.
         outcome: Result<(), Failure>,
     },
+    /// A look-up has ended.
+    Resolved {
+        /// The look-up's key.
+        key: usize,
+        /// What was found, or why nothing was.
+        outcome: Found,
+    },
     /// An association has ended by itself.
     Lost {
         /// The association's key.
@@ -134,6 +148,7 @@ impl<T> Event<T> {
             | Self::Bound { key, .. }
             | Self::Accepted { key, .. }
             | Self::Associated { key, .. }
+            | Self::Resolved { key, .. }
             | Self::Lost { key }
             | Self::Datagram { key, .. }
             | Self::Ready { key } => *key,
@@ -156,10 +171,17 @@ pub trait Egress: fmt::Debug {
     /// Begins to open an association for a user's datagrams; the outcome comes by [`next`](Self::next).
     fn associate(&mut self, key: usize, user: &str, now: Instant);
 
+    /// Begins to look up the address of a name for a user, who wants nothing more of it; the outcome comes by
+    /// [`next`](Self::next).
+    fn resolve(&mut self, key: usize, user: &str, target: Target<'_>, now: Instant);
+
+    /// Begins to look up the name of an address; the outcome comes by [`next`](Self::next).
+    fn reverse(&mut self, key: usize, user: &str, target: Target<'_>, now: Instant);
+
     /// Sends a datagram of an association's; one that the rules or the host do not let through is dropped.
     fn send(&mut self, key: usize, target: Target<'_>, payload: &[u8], now: Instant);
 
-    /// Forgets a dial, a listener or an association, and that its connection was of any interest.
+    /// Forgets a dial, a listener, an association or a look-up, and that its connection was of any interest.
     fn cancel(&mut self, key: usize);
 
     /// Takes note of an event of one of its sockets; an egress without any has nothing to note.
@@ -197,6 +219,16 @@ pub enum Way {
     Stack,
     /// Another server.
     Upstream(Upstream),
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host => f.write_str("host"),
+            Self::Stack => f.write_str("stack"),
+            Self::Upstream(upstream) => write!(f, "{upstream}"),
+        }
+    }
 }
 
 impl core::str::FromStr for Way {
@@ -247,6 +279,14 @@ impl<E: Egress + ?Sized> Egress for Box<E> {
         (**self).associate(key, user, now);
     }
 
+    fn resolve(&mut self, key: usize, user: &str, target: Target<'_>, now: Instant) {
+        (**self).resolve(key, user, target, now);
+    }
+
+    fn reverse(&mut self, key: usize, user: &str, target: Target<'_>, now: Instant) {
+        (**self).reverse(key, user, target, now);
+    }
+
     fn send(&mut self, key: usize, target: Target<'_>, payload: &[u8], now: Instant) {
         (**self).send(key, target, payload, now);
     }
@@ -285,6 +325,14 @@ impl<E: Egress + ?Sized> Egress for Box<E> {
 
     fn poll_at(&self) -> Option<Instant> {
         (**self).poll_at()
+    }
+}
+
+/// Returns the name of a target, escaped, if it is one.
+fn named(target: Target<'_>) -> Option<String> {
+    match target.host {
+        Host::Ip(_) => None,
+        Host::Name(_) => Some(target.host.to_string()),
     }
 }
 

@@ -72,8 +72,17 @@ impl Rule {
     }
 
     fn fits(&self, asked: &Asked, ip: Option<IpAddr>, port: u16) -> bool {
+        self.ports.contains(&port) && self.fits_but_for_ports(asked, ip)
+    }
+
+    /// As [`fits`](Self::fits) for something without a port: it fits if it allows some, or denies all.
+    fn fits_some_port(&self, asked: &Asked, ip: Option<IpAddr>) -> bool {
+        (self.allows || self.ports == (0..=u16::MAX)) && self.fits_but_for_ports(asked, ip)
+    }
+
+    fn fits_but_for_ports(&self, asked: &Asked, ip: Option<IpAddr>) -> bool {
         let user = self.user.as_ref().is_none_or(|user| *user == asked.user);
-        user && self.ports.contains(&port) && self.what.fits(asked.name.as_deref(), ip)
+        user && self.what.fits(asked.name.as_deref(), ip)
     }
 }
 
@@ -233,6 +242,24 @@ impl Policy {
         !self.tun.is_empty() && !self.tun.contains(&ip) && from().is_some_and(|from| self.tun.contains(&from))
     }
 
+    /// Lets a client be told an address, or ask for one that is not known yet, without connecting to it.
+    ///
+    /// There is no port: who is let through at some port may be told, and a rule that denies some ports denies nothing.
+    ///
+    /// # Errors
+    /// [`Failure`] with what the client is told and what decided.
+    pub fn may_tell(&self, asked: &Asked, ip: Option<IpAddr>) -> Result<(), Failure> {
+        let ip = ip.map(|ip| ip.to_canonical());
+        let shown = ip.map_or_else(|| asked.name.clone().unwrap_or_default(), |ip| ip.to_string());
+        let refused =
+            |because: &str| Err(Failure { refusal: Refusal::NotAllowed, text: format!("{shown} {because}") });
+        match self.rules.iter().find(|rule| rule.fits_some_port(asked, ip)) {
+            Some(rule) if !rule.allows => refused(&format!("the rule `{rule}` decides")),
+            Some(_) => Ok(()),
+            None => ip.and_then(by_default).map_or(Ok(()), refused),
+        }
+    }
+
     /// Judges an address and says what decided.
     pub fn explain(&self, asked: &Asked, at: SocketAddr) -> Verdict {
         let at = SocketAddr::new(at.ip().to_canonical(), at.port());
@@ -367,6 +394,27 @@ mod tests {
         ] {
             assert_eq!(judge(&rules, user, name, at), code, "{user} {name:?} {at}");
         }
+    }
+
+    #[test]
+    fn who_may_be_let_through_at_some_port_may_be_told_where_it_is() {
+        let rules = policy(&[
+            ("any:25", false),
+            ("10.0.0.0/8", false),
+            (".secret.test", false),
+            ("127.0.0.1:80", true),
+        ]);
+        let told = |name: &str, ip: Option<&str>| {
+            let asked = Asked { name: Some(name.to_owned()), ..Asked::default() };
+            rules.may_tell(&asked, ip.map(|ip| ip.parse().unwrap())).map_err(|failure| failure.refusal.code())
+        };
+        assert_eq!(told("a.test", Some("192.0.2.1")), Ok(()));
+        assert_eq!(told("a.test", Some("10.1.2.3")), Err(2));
+        assert_eq!(told("a.test", Some("::ffff:10.1.2.3")), Err(2));
+        assert_eq!(told("a.test", Some("127.0.0.1")), Ok(()));
+        assert_eq!(told("a.test", Some("127.0.0.2")), Err(2));
+        assert_eq!(told("a.secret.test", Some("192.0.2.1")), Err(2));
+        assert_eq!((told("a.secret.test", None), told("a.test", None)), (Err(2), Ok(())));
     }
 
     #[test]

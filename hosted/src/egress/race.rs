@@ -3,7 +3,8 @@
 //! They are tried in the resolver's order, families in turn, each 250 ms after the one before or as soon as that has
 //! failed; the first to connect wins. What an attempt is, only its egress knows.
 
-use super::{Asked as Wanted, Failure, Policy};
+use super::lookup::PATIENCE;
+use super::{Asked as Wanted, Failure, Policy, named};
 use crate::engine::Timers;
 use crate::resolve::{Answer, Asked, Resolved, Resolver};
 use core::net::SocketAddr;
@@ -15,8 +16,6 @@ use std::collections::{HashMap, VecDeque};
 
 /// How long an address is waited for before the next is tried as well (RFC 8305 §8).
 const STAGGER: Duration = Duration::from_millis(250);
-/// How long a name may take to be resolved.
-pub(super) const RESOLVE: Duration = Duration::from_secs(10);
 
 /// A dial under way.
 #[derive(Debug)]
@@ -93,7 +92,7 @@ impl<A: Copy + PartialEq> Race<A> {
             Ok(Resolved::Literal(ip)) => dial.addresses.push_back(SocketAddr::new(ip, target.port)),
             Ok(Resolved::Asked(asked)) => {
                 dial.asked = Some((target.host.to_string(), asked));
-                dial.next_at = Some(now + RESOLVE);
+                dial.next_at = Some(now + PATIENCE);
                 dial.timer = self.timers.set(key, dial.next_at, None);
             }
             Err(text) => return Err(Failure { refusal: Refusal::HostUnreachable, text }),
@@ -163,7 +162,7 @@ impl<A: Copy + PartialEq> Race<A> {
             }
             let late = dial.asked.as_ref().map(|(name, _)| Failure {
                 refusal: Refusal::HostUnreachable,
-                text: format!("{name}: not resolved within {} s", RESOLVE.as_secs()),
+                text: format!("{name}: not resolved within {} s", PATIENCE.as_secs()),
             });
             return Some((key, late));
         }
@@ -180,14 +179,6 @@ impl<A: Copy + PartialEq> Race<A> {
     /// Returns when [`due`](Self::due) has to be asked next.
     pub(super) fn next(&self) -> Option<Instant> {
         self.timers.next()
-    }
-}
-
-/// Returns the name of a target, escaped, if it is one.
-pub(super) fn named(target: Target<'_>) -> Option<String> {
-    match target.host {
-        Name::Ip(_) => None,
-        Name::Name(_) => Some(target.host.to_string()),
     }
 }
 

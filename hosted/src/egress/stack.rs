@@ -3,10 +3,12 @@
 //! What is asked of this egress waits until the stack is lent to it: `work` begins dials, opens listeners and ports,
 //! sends datagrams and gives back what nobody wants any more.
 
-use super::race::{RESOLVE, Race, Step, named};
-use super::{Asked as Wanted, Dialed, Egress, Event, Failure, Leg, Policy, Rule, Socket};
+use super::lookup::LookUps;
+use super::named::{Names, Sent};
+use super::race::{Race, Step};
+use super::{Asked as Wanted, Dialed, Egress, Event, Failure, Found, Leg, Policy, Rule, Socket};
 use crate::engine::{Datagram, Engine, FlowId, Service, Unreachable};
-use crate::resolve::{Asked, Resolved, Resolver};
+use crate::resolve::Resolver;
 use core::net::{IpAddr, SocketAddr};
 use sockhop::socks5::Refusal;
 use sockhop::tcp::State;
@@ -19,8 +21,6 @@ use std::collections::{HashMap, HashSet, VecDeque};
 pub const BOUND: Service = u32::MAX;
 /// Hosts that one association may write to; more would be a scan.
 const HOSTS: usize = 1_024;
-/// Datagrams that may wait for a name.
-const NAMED: usize = 256;
 
 /// What an egress may ask of the stack it goes out through.
 pub trait Stack {
@@ -134,23 +134,15 @@ struct Association {
     known: HashSet<IpAddr>,
 }
 
-/// A datagram that waits for its target's address.
-#[derive(Debug)]
-struct Named {
-    key: usize,
-    name: String,
-    payload: Vec<u8>,
-    /// When the resolver has had its time.
-    until: Instant,
-    _asked: Asked,
-}
-
 /// What is to be done as soon as the stack is lent.
 #[derive(Debug)]
 enum Errand {
     Try(usize),
     Listen(usize, IpAddr),
-    Send(usize, Option<String>, SocketAddr, Vec<u8>),
+    /// Send a datagram to an address.
+    Send(usize, SocketAddr, Vec<u8>),
+    /// Send one to the first address of its name that it may go to.
+    SendNamed(Sent),
     GiveBack(FlowId),
     Unlisten(SocketAddr),
     ClosePort(SocketAddr),
@@ -169,7 +161,8 @@ pub struct OnStack {
     awaited: HashMap<SocketAddr, usize>,
     associations: HashMap<usize, Association>,
     ports: HashMap<SocketAddr, usize>,
-    named: HashMap<u64, Named>,
+    names: Names,
+    look_ups: LookUps,
     errands: VecDeque<Errand>,
     touched: VecDeque<FlowId>,
     events: VecDeque<Event<Socket>>,
@@ -189,7 +182,8 @@ impl OnStack {
             awaited: HashMap::new(),
             associations: HashMap::new(),
             ports: HashMap::new(),
-            named: HashMap::new(),
+            names: Names::default(),
+            look_ups: LookUps::default(),
             errands: VecDeque::new(),
             touched: VecDeque::new(),
             events: VecDeque::new(),
@@ -200,16 +194,22 @@ impl OnStack {
     /// Takes what the resolver has found and what has had its time.
     fn resolved(&mut self, now: Instant) {
         while let Some((key, generation, answer)) = self.resolver.answer() {
-            if let Some(named) = self.named.remove(&generation) {
-                if let Some(first) = answer.ok().and_then(|addresses| addresses.first().copied()) {
-                    self.errands.push_back(Errand::Send(named.key, Some(named.name), first, named.payload));
-                }
-                continue;
-            }
+            let sent = self.names.answered(generation, &answer, now);
+            self.errands.extend(sent.into_iter().map(Errand::SendNamed));
+            let found = self.look_ups.resolved(key, generation, &answer, &self.policy);
+            self.found(key, found);
             match self.race.answered(key, generation, answer) {
                 Ok(()) => self.errands.push_back(Errand::Try(key)),
                 Err(failure) => self.finish(key, None, Err(failure)),
             }
+        }
+        while let Some((key, generation, name)) = self.resolver.name() {
+            let found = self.look_ups.named(key, generation, name);
+            self.found(key, found);
+        }
+        self.names.elapse(now);
+        while let Some((key, late)) = self.look_ups.due(now) {
+            self.found(key, Some(late));
         }
         while let Some((key, late)) = self.race.due(now) {
             match late {
@@ -217,6 +217,11 @@ impl OnStack {
                 None => self.errands.push_back(Errand::Try(key)),
             }
         }
+    }
+
+    /// Tells what was looked up, if it was.
+    fn found(&mut self, key: usize, found: Option<Found>) {
+        self.events.extend(found.map(|outcome| Event::Resolved { key, outcome }));
     }
 
     /// Begins with the next address of a dial; ends the dial when none is left and none is under way.
@@ -256,19 +261,19 @@ impl OnStack {
         }
     }
 
-    /// Sends a datagram of an association's, if the rules let it.
+    /// Sends a datagram of an association's; returns whether the rules and the stack let it.
     fn send_to(
         &mut self,
         key: usize,
         (name, to): (Option<String>, SocketAddr),
         payload: &[u8],
         stack: &mut dyn Stack,
-    ) {
-        let Some(association) = self.associations.get_mut(&key) else { return };
+    ) -> bool {
+        let Some(association) = self.associations.get_mut(&key) else { return false };
         let wanted = Wanted { user: association.user.clone(), name };
-        let Ok(to) = self.policy.judge(&wanted, to) else { return };
+        let Ok(to) = self.policy.judge(&wanted, to) else { return false };
         if association.known.len() >= HOSTS && !association.known.contains(&to.ip()) {
-            return;
+            return false;
         }
         let place = if to.is_ipv4() { &mut association.four } else { &mut association.six };
         if place.is_none() {
@@ -279,6 +284,7 @@ impl OnStack {
             association.known.insert(to.ip());
             stack.send(at, to, payload);
         }
+        place.is_some()
     }
 
     fn listen(&mut self, key: usize, peer: IpAddr, stack: &mut dyn Stack) {
@@ -294,7 +300,14 @@ impl OnStack {
         match errand {
             Errand::Try(key) => self.try_next(key, stack, now),
             Errand::Listen(key, peer) => self.listen(key, peer, stack),
-            Errand::Send(key, name, to, payload) => self.send_to(key, (name, to), &payload, stack),
+            // One that can go nowhere is lost, as it might be anywhere on its way.
+            Errand::Send(key, to, payload) => drop(self.send_to(key, (None, to), &payload, stack)),
+            Errand::SendNamed(sent) => {
+                let _ = sent.addresses.iter().find(|ip| {
+                    let to = (Some(sent.name.clone()), SocketAddr::new(**ip, sent.port));
+                    self.send_to(sent.key, to, &sent.payload, stack)
+                });
+            }
             Errand::GiveBack(flow) => stack.give_back(flow),
             Errand::Unlisten(at) => stack.unlisten(at),
             Errand::ClosePort(at) => stack.close(at),
@@ -355,25 +368,35 @@ impl Egress for OnStack {
         self.events.push_back(Event::Associated { key, outcome: Ok(()) });
     }
 
+    fn resolve(&mut self, key: usize, user: &str, target: Target<'_>, now: Instant) {
+        self.generation += 1;
+        let means = (&self.policy, &self.resolver);
+        let found = self.look_ups.resolve((key, self.generation), user, target, means, now);
+        self.found(key, found);
+    }
+
+    fn reverse(&mut self, key: usize, user: &str, target: Target<'_>, now: Instant) {
+        self.generation += 1;
+        let means = (&self.policy, &self.resolver);
+        let found = self.look_ups.reverse((key, self.generation), user, target, means, now);
+        self.found(key, found);
+    }
+
     fn send(&mut self, key: usize, target: Target<'_>, payload: &[u8], now: Instant) {
         if !self.associations.contains_key(&key) {
             return;
         }
         self.generation += 1;
-        let resolved = match target.host {
-            Name::Ip(ip) => Ok(Resolved::Literal(ip)),
-            Name::Name(name) => self.resolver.resolve(key, self.generation, name, target.port),
-        };
-        match resolved {
-            Ok(Resolved::Literal(ip)) => {
+        match target.host {
+            Name::Ip(ip) => {
                 let to = SocketAddr::new(ip, target.port);
-                self.errands.push_back(Errand::Send(key, named(target), to, payload.to_vec()));
+                self.errands.push_back(Errand::Send(key, to, payload.to_vec()));
             }
-            Ok(Resolved::Asked(asked)) if self.named.len() < NAMED => {
-                let (name, payload, until) = (target.host.to_string(), payload.to_vec(), now + RESOLVE);
-                self.named.insert(self.generation, Named { key, name, payload, until, _asked: asked });
+            Name::Name(name) => {
+                let whose = (key, self.generation);
+                let known = self.names.send(whose, (name, target.port), payload, &self.resolver, now);
+                self.errands.extend(known.map(Errand::SendNamed));
             }
-            Ok(Resolved::Asked(_)) | Err(_) => {}
         }
     }
 
@@ -391,7 +414,8 @@ impl Egress for OnStack {
                 self.errands.push_back(Errand::ClosePort(at));
             }
         }
-        self.named.retain(|_, named| named.key != key);
+        self.names.cancel(key);
+        self.look_ups.cancel(key);
         self.events.retain(|event| event.key() != key);
     }
 
@@ -400,7 +424,6 @@ impl Egress for OnStack {
     }
 
     fn work(&mut self, stack: &mut dyn Stack, now: Instant) {
-        self.named.retain(|_, named| named.until > now);
         self.resolved(now);
         while let Some(flow) = self.touched.pop_front() {
             self.look(flow, stack);
@@ -443,6 +466,6 @@ impl Egress for OnStack {
         if !self.events.is_empty() || !self.errands.is_empty() || !self.touched.is_empty() {
             return Some(Instant::ZERO);
         }
-        self.race.next()
+        [self.race.next(), self.names.next(), self.look_ups.next()].into_iter().flatten().min()
     }
 }

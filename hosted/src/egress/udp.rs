@@ -100,11 +100,13 @@ impl Associations {
                 *place.insert(number)
             }
         };
-        association.known.insert(to.ip());
         // A full queue loses the datagram, as the network might.
         match self.sockets[socket].1.send_to(payload, to) {
             Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => Err(failed(error)),
-            Ok(_) | Err(_) => Ok(()),
+            Ok(_) | Err(_) => {
+                association.known.insert(to.ip());
+                Ok(())
+            }
         }
     }
 

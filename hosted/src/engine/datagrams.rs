@@ -36,15 +36,13 @@ impl Datagrams {
         self.leaving.is_empty() && self.arrived.is_empty()
     }
 
-    /// Takes a packet if it is a datagram for an open port; returns whether it was one.
-    pub(super) fn take(&mut self, packet: &[u8]) -> bool {
-        let Some((at, from, payload)) = read(packet).filter(|(at, ..)| self.open.contains(at)) else {
-            return false;
-        };
+    /// Takes a packet if it is a datagram for an open port; returns to where, from where, and how long it is.
+    fn take(&mut self, packet: &[u8]) -> Option<(SocketAddr, SocketAddr, usize)> {
+        let (at, from, payload) = read(packet).filter(|(at, ..)| self.open.contains(at))?;
         if self.arrived.len() < WAITING {
             self.arrived.push_back(Datagram { at, from, payload: payload.to_vec() });
         }
-        true
+        Some((at, from, payload.len()))
     }
 }
 
@@ -56,6 +54,16 @@ impl<S: Sink> Engine<S> {
         let at = SocketAddr::new(ip, port);
         open.insert(at);
         Some(at)
+    }
+
+    /// Opens this UDP port; `false` when it is open already.
+    pub fn open_port_at(&mut self, at: SocketAddr) -> bool {
+        self.datagrams.open.insert(at)
+    }
+
+    /// Returns the open UDP ports.
+    pub(super) fn open_ports(&self) -> impl Iterator<Item = SocketAddr> {
+        self.datagrams.open.iter().copied()
     }
 
     /// Closes a UDP port; what has come to it is forgotten.
@@ -77,6 +85,14 @@ impl<S: Sink> Engine<S> {
             return false;
         }
         self.datagrams.leaving.push_back(write(at, to, payload));
+        self.recorder.datagram(self.now, true, at, to, payload.len());
+        true
+    }
+
+    /// Takes a packet if it is a datagram for an open port; returns whether it was one.
+    pub(super) fn take_datagram(&mut self, packet: &[u8]) -> bool {
+        let Some((at, from, len)) = self.datagrams.take(packet) else { return false };
+        self.recorder.datagram(self.now, false, at, from, len);
         true
     }
 

@@ -1,6 +1,8 @@
 //! One connection: its socket, alone in a set of its own, and what is known of it from outside.
 
+use super::holds::Told;
 use super::notice::Unreachable;
+use super::survey::Tally;
 use super::wait::Tuple;
 use core::net::SocketAddr;
 use smoltcp::iface::{SocketHandle, SocketSet};
@@ -53,12 +55,21 @@ pub(super) struct Flow {
     pub(super) ring: usize,
     /// Octets of payload that came in and went out, repetitions included.
     pub(super) octets: (u64, u64),
+    pub(super) told: Told,
+    /// What is counted for those who watch.
+    pub(super) tally: Tally,
 }
 
 impl Flow {
     /// Returns a connection that has not begun, with rings of `ring` octets each, on a path that takes packets of
     /// `path` octets.
-    pub(super) fn new(serial: u32, (local, remote): Tuple, ring: usize, path: usize, guard: Guard) -> Self {
+    pub(super) fn new(
+        now: Instant,
+        serial: u32,
+        (local, remote): Tuple,
+        (ring, path): (usize, usize),
+        guard: Guard,
+    ) -> Self {
         let mut socket = tcp::Socket::new(SocketBuffer::new(vec![0; ring]), SocketBuffer::new(vec![0; ring]));
         socket.set_ack_delay(None);
         socket.set_nagle_enabled(false);
@@ -88,6 +99,8 @@ impl Flow {
             path,
             ring,
             octets: (0, 0),
+            told: Told::default(),
+            tally: Tally::new(now),
         }
     }
 

@@ -8,7 +8,7 @@ use core::net::IpAddr;
 use core::panic::AssertUnwindSafe;
 use sockhop::tcp::{Cause, EDGES, Empty, Flags, Marks, Segment, Seq, State, Verdict, is_intact};
 use sockhop::time::{Instant, Reason};
-use sockhop::trace::{Drop, Sink, View};
+use sockhop::trace::{Call, Drop, Sink, Tick, Timer, View};
 use std::panic::catch_unwind;
 
 const TCP: u8 = 6;
@@ -28,7 +28,7 @@ impl<S: Sink> Engine<S> {
             Ok(segment) if self.is_ours(&segment) => self.segment(&segment, packet, wire),
             Ok(_) => self.counters.malformed += 1,
             Err(_) if protocol(packet) == Some(TCP) => self.counters.malformed += 1,
-            Err(_) if self.datagrams.take(packet) => {}
+            Err(_) if self.take_datagram(packet) => {}
             Err(_) if self.take_notice(packet) => {}
             Err(_) => self.other(packet, wire),
         }
@@ -78,6 +78,7 @@ impl<S: Sink> Engine<S> {
         let serial = flow.serial;
         self.opening.push_back(FlowId { slot, serial });
         self.recorder.opened(self.now, serial, tuple.0, tuple.1, false);
+        self.recorder.call(self.now, serial, Call::Listen, 0, 0);
         if self.flows[slot].socket().listen(tuple.0).is_err() {
             return self.remove(slot);
         }
@@ -113,8 +114,9 @@ impl<S: Sink> Engine<S> {
             }
         }
         let Some(sent) = self.show(slot, packet) else { return };
-        let flow = &self.flows[slot];
+        let flow = &mut self.flows[slot];
         let after = State::from(flow.socket_ref().state());
+        flow.tally.heard(self.now, after, flow.guard.tracker());
         self.recorder.received(self.now, flow.serial, segment, before, after, marks);
         self.confess(slot, false);
         if before != after {
@@ -154,6 +156,7 @@ impl<S: Sink> Engine<S> {
         let (una, edge) = (flow.guard.tracker().snd_una() + flow.guard.offset(), flow.guard.edge());
         for rule in acted.iter() {
             self.counters.guarded += 1;
+            flow.tally.guarded();
             self.recorder.record(self.now, flow.serial, View::Guarded { rule, outward, una, edge });
         }
     }
@@ -221,6 +224,8 @@ impl<S: Sink> Engine<S> {
         }
         if segment.flags.contains(Flags::FIN) {
             self.waits.restart(self.now, slot);
+            let due = self.now + self.config.two_msl;
+            self.recorder.timer(self.now, record.serial, Timer::TwoMsl, Tick::Set, due);
         }
         let (seq, ack, window) = (record.snd_nxt, record.rcv_nxt, record.window);
         let answer = Empty { seq, ack, flags: Flags::ACK, window };
@@ -244,6 +249,10 @@ impl<S: Sink> Engine<S> {
         let mut port = Port::new(Some(packet), &mut self.out, self.config.mtu);
         self.tcp.wide().poll_ingress_single(stack_time(self.now), &mut port, &mut self.nobody);
         let sent = port.sent();
+        if let Ok(answer) = Segment::parse(&self.out[..sent]) {
+            let (state, marks) = (State::Closed, Marks::default());
+            self.recorder.sent(self.now, 0, &answer, state, state, marks);
+        }
         self.transmit(sent, wire);
     }
 
@@ -251,6 +260,9 @@ impl<S: Sink> Engine<S> {
     fn other(&mut self, packet: &[u8], wire: &mut impl Wire) {
         if is_multicast(packet) {
             return;
+        }
+        if let Some(view) = icmp(packet).filter(|_| self.recorder.enabled()) {
+            self.recorder.record(self.now, 0, view);
         }
         let mut port = Port::new(Some(packet), &mut self.out, self.config.mtu);
         self.others.poll_ingress_single(stack_time(self.now), &mut port, &mut self.nobody);
@@ -276,6 +288,7 @@ impl<S: Sink> Engine<S> {
             Marks::default()
         };
         flow.octets.1 += u64::from(segment.len);
+        flow.tally.sending(flow.guard.tracker(), &segment);
         let sent = flow.guard.egress(self.now, &mut self.out[..sent], &segment);
         let (serial, state) = (flow.serial, flow.state);
         self.confess(slot, true);
@@ -301,6 +314,7 @@ impl<S: Sink> Engine<S> {
         let (before, after) = (flow.state, State::from(flow.socket_ref().state()));
         if before != after {
             flow.state = after;
+            flow.tally.changed(before, after);
             let tracker = flow.guard.tracker();
             let (una, nxt): (Seq, Seq) = (tracker.snd_una() + flow.guard.offset(), tracker.rcv_nxt());
             self.recorder.state(self.now, flow.serial, before, cause, after, una, nxt);
@@ -334,6 +348,26 @@ pub(super) fn cause(from: State, to: State, segment: &Segment) -> Cause {
 /// Converts to smoltcp's clock.
 pub(super) fn stack_time(now: Instant) -> smoltcp::time::Instant {
     smoltcp::time::Instant::from_micros(i64::try_from(now.micros()).unwrap_or(i64::MAX))
+}
+
+/// Returns what an ICMP packet says that has no extension headers.
+fn icmp(packet: &[u8]) -> Option<View> {
+    let (six, header, wanted) = match packet.first()? >> 4 {
+        4 => (false, usize::from(packet[0] & 0x0f) * 4, 1),
+        6 => (true, 40, 58),
+        _ => return None,
+    };
+    let message = packet.get(header..).filter(|_| protocol(packet) == Some(wanted))?;
+    let fixed = message.first_chunk::<8>()?;
+    // An error quotes the packet that it is about (RFC 792, RFC 4443 §3).
+    let is_error = if six { fixed[0] < 128 } else { matches!(fixed[0], 3 | 4 | 5 | 11 | 12) };
+    let quoted = message.get(8..).filter(|_| is_error).and_then(|quote| {
+        let inner = if six { 40 } else { usize::from(quote.first()? & 0x0f) * 4 };
+        quote.get(inner..inner + 4)
+    });
+    let port = |at: usize| quoted.map_or(0, |ports| u16::from_be_bytes([ports[at], ports[at + 1]]));
+    let word = u32::from_be_bytes([fixed[4], fixed[5], fixed[6], fixed[7]]);
+    Some(View::Icmp { six, kind: fixed[0], code: fixed[1], word, ports: (port(0), port(2)) })
 }
 
 /// Returns the transport protocol of a packet without extension headers.

@@ -18,6 +18,7 @@
 
 mod datagrams;
 mod flow;
+mod holds;
 mod ingress;
 mod notice;
 mod port;
@@ -25,6 +26,7 @@ mod ports;
 mod rings;
 mod service;
 mod states;
+mod survey;
 mod timers;
 mod wait;
 mod ways;
@@ -40,13 +42,14 @@ use datagrams::Datagrams;
 use flow::Flow;
 use ports::Ports;
 use rings::Budget;
+use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher13;
 use slab::Slab;
 use smoltcp::iface::{Interface, SocketSet};
 use sockhop::stack::{Socket, Wish};
 use sockhop::tcp::{Cause, Guard, Rules, Seq, State, isn};
 use sockhop::time::{Instant, Reason};
-use sockhop::trace::{Recorder, Sink};
+use sockhop::trace::{Call, Recorder, Sink};
 use std::collections::{HashMap, VecDeque};
 use wait::{Tuple, Waits};
 use ways::Ways;
@@ -99,7 +102,8 @@ pub struct Limits {
     pub time_wait: usize,
     /// Octets in rings.
     pub rings: usize,
-    /// The smallest ring and the largest, at most 65,535 octets.
+    /// The smallest ring and the largest, at most 524,288 octets; one of more than 65,535 is to be a power of two, since
+    /// its windows are scaled.
     pub ring: (usize, usize),
     /// Resets and ICMP answers a second, for packets that belong to nothing.
     pub answers: u32,
@@ -171,7 +175,7 @@ pub enum Event {
 }
 
 /// How often things happened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
     /// Packets taken from the wire.
     pub packets_in: u64,
@@ -198,7 +202,7 @@ pub struct Counters {
 }
 
 /// How many of each thing there are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Load {
     /// Connections.
     pub flows: usize,
@@ -346,6 +350,7 @@ impl<S: Sink> Engine<S> {
         }
         let serial = flow.serial;
         self.recorder.opened(now, serial, local, remote, true);
+        self.recorder.call(now, serial, Call::Connect, 0, 0);
         self.note(slot, Cause::Connect);
         self.mark(slot);
         Some(FlowId { slot, serial })
@@ -460,9 +465,19 @@ impl<S: Sink> Engine<S> {
         &mut self.recorder
     }
 
+    /// Ends the stack and returns the sink that was told.
+    pub fn into_sink(self) -> S {
+        self.recorder.into_sink()
+    }
+
     /// Returns the sink that is told.
     pub const fn sink(&self) -> &S {
         self.recorder.sink()
+    }
+
+    /// Returns the connections that have a socket.
+    pub fn flows(&self) -> impl Iterator<Item = FlowId> + '_ {
+        self.flows.iter().map(|(slot, flow)| FlowId { slot, serial: flow.serial })
     }
 
     /// Returns what the tracker knows of a connection, in smoltcp's numbers.
@@ -518,7 +533,8 @@ impl<S: Sink> Engine<S> {
         self.serial += 1;
         let number = isn(&self.config.seed, local, remote, self.now, after);
         let guard = Guard::with(number, self.config.guard);
-        let slot = self.flows.insert(Flow::new(self.serial, (local, remote), ring, self.config.mtu, guard));
+        let sizes = (ring, self.config.mtu);
+        let slot = self.flows.insert(Flow::new(self.now, self.serial, (local, remote), sizes, guard));
         self.places.insert((local, remote), Place::Flow(slot));
         Some(slot)
     }

@@ -1,8 +1,9 @@
 //! The octets that all rings together may hold.
 
-/// The smallest and the largest ring: with one octet more no window without a scale would fit, and the edge that
-/// is advertised could retract.
+/// The smallest ring, and the largest whose window needs no scale.
 pub(super) const RING: (usize, usize) = (4_096, 65_535);
+/// The largest ring: more than that in flight no path of a TUN's needs.
+const LARGEST: usize = 1 << 19;
 /// The part of what is left that one flow may take.
 const SHARE: usize = 32;
 
@@ -16,7 +17,7 @@ pub(super) struct Budget {
 
 impl Budget {
     pub(super) fn new(total: usize, (least, most): (usize, usize)) -> Self {
-        let most = most.clamp(1, RING.1);
+        let most = most.clamp(1, LARGEST);
         Self { total, used: 0, ring: (least.clamp(1, most), most) }
     }
 

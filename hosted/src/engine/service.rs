@@ -10,7 +10,7 @@ use core::time::Duration;
 use sockhop::stack::Wish;
 use sockhop::tcp::{Cause, EMPTY, Inject, Rule, Segment, State};
 use sockhop::time::{Instant, Reason};
-use sockhop::trace::Sink;
+use sockhop::trace::{Sink, Tick, Timer};
 use std::panic::catch_unwind;
 
 /// The soonest a socket that wants to be served at once is served again.
@@ -44,11 +44,13 @@ impl<S: Sink> Engine<S> {
         while let Some(record) = self.waits.expired(now) {
             self.places.remove(&record.tuple);
             let (una, nxt) = (record.snd_nxt, record.rcv_nxt);
+            self.recorder.timer(now, record.serial, Timer::TwoMsl, Tick::Expired, now);
             self.recorder.state(now, record.serial, State::TimeWait, Cause::TwoMsl, State::Closed, una, nxt);
         }
     }
 
     fn serve(&mut self, slot: usize, wire: &mut impl Wire) {
+        self.tell_wish(slot);
         let flow = &mut self.flows[slot];
         let mut cause = if flow.wish == Wish::Abort { Cause::Abort } else { Cause::Close };
         linger_on(flow, self.now, self.config.limits.linger);
@@ -59,6 +61,7 @@ impl<S: Sink> Engine<S> {
             flow.wish = Wish::Abort;
             cause = Cause::Timeout;
             self.counters.expired += 1;
+            self.recorder.timer(self.now, flow.serial, Timer::User, Tick::Expired, self.now);
         }
         let mut wish = core::mem::take(&mut flow.wish);
         let settled = wish.settle(flow.socket());
@@ -73,6 +76,7 @@ impl<S: Sink> Engine<S> {
         if !self.tick(slot, wire) || !self.egress(slot, wire) {
             return;
         }
+        self.tell_holds(slot);
         let flow = &self.flows[slot];
         match flow.state {
             State::Closed if !flow.owned => self.remove(slot),
@@ -178,16 +182,17 @@ impl<S: Sink> Engine<S> {
     fn retire(&mut self, slot: usize) {
         let flow = &self.flows[slot];
         let (tuple, tracker) = ((flow.local, flow.remote), flow.guard.tracker());
-        let window = tracker.rcv_wnd() >> tracker.our_shift();
         let record = Record {
             tuple,
             serial: flow.serial,
             snd_nxt: flow.guard.sent_up_to(),
             rcv_nxt: tracker.rcv_nxt(),
-            window: u16::try_from(window).unwrap_or(u16::MAX),
+            window: flow.guard.window(),
             expires: self.now,
         };
         self.remove(slot);
+        let due = self.now + self.config.two_msl;
+        self.recorder.timer(self.now, record.serial, Timer::TwoMsl, Tick::Set, due);
         let place = self.waits.insert(self.now, record);
         self.places.insert(tuple, Place::Wait(place));
     }

@@ -43,6 +43,10 @@ impl Waits {
         self.records.len()
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Record> {
+        self.records.iter().map(|(_, record)| record)
+    }
+
     pub(super) fn get(&self, slot: usize) -> Option<Record> {
         self.records.get(slot).copied()
     }

@@ -21,6 +21,7 @@ pub(super) struct Connection {
     pub(super) id: FlowId,
     pub(super) stream: TcpStream,
     pub(super) ends: (SocketAddr, SocketAddr),
+    pub(super) began: Instant,
     /// What was received and not taken.
     pub(super) received: Vec<u8>,
     /// What is to be sent and was not taken by the host.
@@ -37,11 +38,17 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Returns a connection that has said nothing.
-    pub(super) const fn new(id: FlowId, stream: TcpStream, ends: (SocketAddr, SocketAddr)) -> Self {
+    pub(super) const fn new(
+        id: FlowId,
+        stream: TcpStream,
+        ends: (SocketAddr, SocketAddr),
+        began: Instant,
+    ) -> Self {
         Self {
             id,
             stream,
             ends,
+            began,
             received: Vec::new(),
             unsent: Vec::new(),
             broken: None,

@@ -127,9 +127,45 @@ impl HostFront {
         self.counted
     }
 
+    pub(super) fn connections(&self) -> impl Iterator<Item = &Connection> {
+        self.connections.iter().map(|(_, connection)| connection)
+    }
+
+    pub(super) fn open_ports(&self) -> impl Iterator<Item = SocketAddr> {
+        self.ports.iter().map(|(_, (at, _))| *at)
+    }
+
     /// Accepts nobody any more.
     pub fn close(&mut self) {
         self.listeners.clear();
+    }
+
+    /// Takes a connection in that was opened elsewhere.
+    ///
+    /// # Errors
+    /// The host's, when it cannot be waited for.
+    pub fn adopt(&mut self, now: Instant, stream: std::net::TcpStream) -> io::Result<FlowId> {
+        stream.set_nonblocking(true)?;
+        let remote = stream.peer_addr()?;
+        match self.admit(now, TcpStream::from_std(stream), remote) {
+            Some(Event::Opened { flow, .. }) => Ok(flow),
+            Some(Event::Ready(_)) | None => Err(ErrorKind::QuotaExceeded.into()),
+        }
+    }
+
+    /// Opens this UDP port, or any for port 0, and returns which it is.
+    ///
+    /// # Errors
+    /// The host's.
+    pub fn open_port_at(&mut self, at: SocketAddr) -> io::Result<SocketAddr> {
+        let mut socket = UdpSocket::bind(at)?;
+        let at = socket.local_addr()?;
+        let entry = self.ports.vacant_entry();
+        let token = Token(FIRST + KINDS * entry.key() + DATAGRAMS);
+        self.registry.register(&mut socket, token, Interest::READABLE)?;
+        self.by_port.insert(at, entry.key());
+        entry.insert((at, socket));
+        Ok(at)
     }
 
     /// Takes note of an event of one of its sockets; returns whether it was one.
@@ -190,7 +226,7 @@ impl HostFront {
         while let Some(number) = self.waiting.front().copied() {
             match self.listeners.get(number).map(TcpListener::accept) {
                 Some(Ok((stream, remote))) => {
-                    if let Some(event) = self.admit(stream, remote) {
+                    if let Some(event) = self.admit(now, stream, remote) {
                         return Some(event);
                     }
                 }
@@ -211,7 +247,7 @@ impl HostFront {
         None
     }
 
-    fn admit(&mut self, mut stream: TcpStream, remote: SocketAddr) -> Option<Event> {
+    fn admit(&mut self, now: Instant, mut stream: TcpStream, remote: SocketAddr) -> Option<Event> {
         if self.connections.len() >= self.most {
             self.counted.1 += 1;
             return None;
@@ -226,7 +262,7 @@ impl HostFront {
         let _ = stream.set_nodelay(true);
         self.serial = self.serial.wrapping_add(1);
         let id = FlowId::new(entry.key(), self.serial);
-        entry.insert(Connection::new(id, stream, (local, remote)));
+        entry.insert(Connection::new(id, stream, (local, remote), now));
         self.counted.0 += 1;
         Some(Event::Opened { flow: id, service: SERVICE, local, remote })
     }
@@ -298,14 +334,7 @@ impl Front for HostFront {
     }
 
     fn open_port(&mut self, ip: IpAddr) -> Option<SocketAddr> {
-        let mut socket = UdpSocket::bind(SocketAddr::new(ip, 0)).ok()?;
-        let at = socket.local_addr().ok()?;
-        let entry = self.ports.vacant_entry();
-        let token = Token(FIRST + KINDS * entry.key() + DATAGRAMS);
-        self.registry.register(&mut socket, token, Interest::READABLE).ok()?;
-        self.by_port.insert(at, entry.key());
-        entry.insert((at, socket));
-        Some(at)
+        self.open_port_at(SocketAddr::new(ip, 0)).ok()
     }
 
     fn close_port(&mut self, at: SocketAddr) {

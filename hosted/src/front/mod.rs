@@ -5,6 +5,7 @@
 
 mod connection;
 mod host;
+mod survey;
 
 pub use connection::Lent;
 pub use host::{HostFront, listen};

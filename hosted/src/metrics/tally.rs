@@ -92,6 +92,11 @@ impl<S: Sink> Tally<S> {
         self.counts.as_ref()
     }
 
+    /// Returns the sink behind, which is told no more.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+
     /// Returns the sink behind.
     pub const fn inner_mut(&mut self) -> &mut S {
         &mut self.inner

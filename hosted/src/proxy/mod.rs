@@ -19,6 +19,7 @@ mod meters;
 mod report;
 mod session;
 mod sources;
+mod survey;
 
 pub use meters::Meters;
 pub use report::{End, Report};
@@ -90,6 +91,8 @@ pub struct Config {
     pub deadlines: Deadlines,
     /// What one source may take.
     pub limits: Limits,
+    /// Whether nobody is told the address of a name or the name of an address, but connects.
+    pub no_look_ups: bool,
 }
 
 /// The sessions, and the way out they share.
@@ -199,41 +202,24 @@ impl<E: Egress> Proxy<E> {
             }
         }
         while let Some(event) = self.next(now, front) {
-            let key = match event {
-                Event::Datagram { key, from, payload } => {
+            let key = event.key();
+            match event {
+                Event::Datagram { from, payload, .. } => {
                     self.give(now, front, key, from, &payload);
                     continue;
                 }
-                Event::Ready { key } => key,
-                Event::Bound { key, outcome } => {
+                Event::Associated { outcome, .. } => self.associated(now, front, key, outcome),
+                Event::Ready { .. }
+                | Event::Dialed { .. }
+                | Event::Bound { .. }
+                | Event::Accepted { .. }
+                | Event::Resolved { .. }
+                | Event::Lost { .. } => {
                     if let Some(session) = self.sessions.get_mut(key) {
-                        session.bound(now, front.recorder(), outcome);
+                        session.hear(now, front, event);
                     }
-                    key
                 }
-                Event::Accepted { key, outcome } => {
-                    if let Some(session) = self.sessions.get_mut(key) {
-                        session.accepted(outcome);
-                    }
-                    key
-                }
-                Event::Associated { key, outcome } => {
-                    self.associated(now, front, key, outcome);
-                    key
-                }
-                Event::Lost { key } => {
-                    if let Some(session) = self.sessions.get_mut(key) {
-                        session.cut(front, End::Lost);
-                    }
-                    key
-                }
-                Event::Dialed { key, outcome } => {
-                    if let Some(session) = self.sessions.get_mut(key) {
-                        session.dialed(now, front.recorder(), outcome);
-                    }
-                    key
-                }
-            };
+            }
             self.serve(now, front, key);
         }
         self.expire(now, front);
@@ -337,6 +323,14 @@ impl<E: Egress> Proxy<E> {
                 },
                 Next::Bind => match session.target() {
                     Some(target) => self.egress.bind(key, session.user(), target, now),
+                    None => session.refuse(Refusal::General),
+                },
+                Next::Resolve => match session.target() {
+                    Some(target) => self.egress.resolve(key, session.user(), target, now),
+                    None => session.refuse(Refusal::General),
+                },
+                Next::Reverse => match session.target() {
+                    Some(target) => self.egress.reverse(key, session.user(), target, now),
                     None => session.refuse(Refusal::General),
                 },
                 Next::Associate => self.egress.associate(key, session.user(), now),

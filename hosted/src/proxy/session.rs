@@ -1,5 +1,7 @@
 //! One client's conversation, dial and relay.
 
+mod answers;
+
 use super::association::Association;
 use super::{Config, Deadlines, End, Report};
 use crate::egress::{Dialed, Failure, Leg};
@@ -7,12 +9,12 @@ use crate::engine::FlowId;
 use crate::front::Front;
 use crate::users::Verdict;
 use core::net::SocketAddr;
-use sockhop::machine::Machine;
+use sockhop::machine::{Machine, exchange};
 use sockhop::relay::{Relay, Ring, State, Stream};
 use sockhop::socks::AnyServer;
-use sockhop::socks5::{Command, Event, Login, Refusal};
+use sockhop::socks5::{Command, Event, Login, Refusal, Request};
 use sockhop::time::{Instant, Reason};
-use sockhop::trace::{Recorder, Sink, Traced};
+use sockhop::trace::Traced;
 use sockhop::wire::Target;
 use std::sync::Arc;
 
@@ -28,6 +30,10 @@ pub(super) enum Next {
     Bind,
     /// Open an association for the session's client.
     Associate,
+    /// Look the address of the session's target up.
+    Resolve,
+    /// Look the name of the session's target up.
+    Reverse,
     /// Forget the session.
     Over,
 }
@@ -39,12 +45,14 @@ impl Next {
             Command::Connect => Self::Dial,
             Command::Bind => Self::Bind,
             Command::Associate => Self::Associate,
+            Command::Resolve => Self::Resolve,
+            Command::ResolvePtr => Self::Reverse,
         }
     }
 }
 
 #[derive(Debug)]
-enum Stage<T> {
+pub(super) enum Stage<T> {
     Talking,
     Judging,
     Dialing,
@@ -91,20 +99,20 @@ pub(super) struct Session<T> {
     /// Why its request will be refused, if its source has enough.
     over: Option<String>,
     machine: AnyServer,
-    stage: Stage<T>,
+    pub(super) stage: Stage<T>,
     /// The counterpart, once dialed, until the reply is sent.
     dialed: Option<Leg<T>>,
     /// The peer of a BIND, until the client is told of it.
     accepted: Option<Result<Dialed<T>, Failure>>,
-    relay: Relay,
-    began: Instant,
+    pub(super) relay: Relay,
+    pub(super) began: Instant,
     /// What is being waited for, and since when.
     clock: Option<(Reason, Instant)>,
     user: String,
-    target: String,
+    pub(super) target: String,
     detail: String,
     /// The egress has granted the request.
-    granted: bool,
+    pub(super) granted: bool,
     end: Option<End>,
 }
 
@@ -163,11 +171,19 @@ impl<T: Stream> Session<T> {
         &self.user
     }
 
+    /// Returns the octets carried from the client to the target and back.
+    pub(super) fn octets(&self) -> (u64, u64) {
+        match &self.stage {
+            Stage::Associated(association) => association.octets,
+            Stage::Talking | Stage::Judging | Stage::Dialing | Stage::Relaying(_) => self.relay.carried(),
+        }
+    }
+
     /// Returns the target of the request that stands.
     pub(super) fn target(&self) -> Option<Target<'_>> {
         match self.machine.poll() {
             Ok(Event::Request(request)) => Some(request.target),
-            Ok(Event::Login { .. } | Event::Accept | Event::Relay) | Err(_) => None,
+            Ok(Event::Login { .. } | Event::Accept | Event::Relay | Event::Close) | Err(_) => None,
         }
     }
 
@@ -175,87 +191,13 @@ impl<T: Stream> Session<T> {
     pub(super) fn password(&self) -> &[u8] {
         match self.machine.poll() {
             Ok(Event::Login { password, .. }) => password,
-            Ok(Event::Request(_) | Event::Accept | Event::Relay) | Err(_) => &[],
-        }
-    }
-
-    /// Takes the judgment of the password.
-    pub(super) fn judged<S: Sink>(&mut self, now: Instant, recorder: &mut Recorder<S>, right: bool) {
-        if matches!(self.stage, Stage::Judging) {
-            enter(&mut self.stage, Stage::Talking);
-            let mut machine = Traced::new(&mut self.machine, recorder, self.flow.serial(), now);
-            machine.step(|machine| machine.judge(right));
-        }
-    }
-
-    /// Takes the egress's answer to a dial.
-    pub(super) fn dialed<S: Sink>(
-        &mut self,
-        now: Instant,
-        recorder: &mut Recorder<S>,
-        outcome: Result<Dialed<T>, Failure>,
-    ) {
-        if !self.is_dialing() {
-            return;
-        }
-        let bound = outcome.map(|dialed| {
-            self.dialed = Some(dialed.stream);
-            dialed.bound
-        });
-        self.answered(now, recorder, bound);
-    }
-
-    /// Takes the address that is listened at, or why none is.
-    pub(super) fn bound<S: Sink>(
-        &mut self,
-        now: Instant,
-        recorder: &mut Recorder<S>,
-        outcome: Result<SocketAddr, Failure>,
-    ) {
-        if self.is_dialing() {
-            self.answered(now, recorder, outcome);
-        }
-    }
-
-    /// Takes the connection of the peer that was awaited; the client is told once it knows where that was.
-    pub(super) fn accepted(&mut self, outcome: Result<Dialed<T>, Failure>) {
-        self.accepted = Some(outcome);
-    }
-
-    /// Takes the association that the request asked for, or why there is none.
-    pub(super) fn associated<S: Sink>(
-        &mut self,
-        now: Instant,
-        recorder: &mut Recorder<S>,
-        outcome: Result<Association, Failure>,
-    ) {
-        match outcome {
-            Ok(association) => {
-                self.target = format!("udp at {}", association.at);
-                self.answered(now, recorder, Ok(association.at));
-                enter(&mut self.stage, Stage::Associated(association));
-            }
-            Err(failure) => self.answered(now, recorder, Err(failure)),
+            Ok(Event::Request(_) | Event::Accept | Event::Relay | Event::Close) | Err(_) => &[],
         }
     }
 
     /// Returns whether the egress owes an answer.
     pub(super) const fn is_dialing(&self) -> bool {
         matches!(self.stage, Stage::Dialing)
-    }
-
-    /// Tells the machine what the egress has answered.
-    fn answered<S: Sink>(
-        &mut self,
-        now: Instant,
-        recorder: &mut Recorder<S>,
-        outcome: Result<SocketAddr, Failure>,
-    ) {
-        enter(&mut self.stage, Stage::Talking);
-        let answer = told(outcome, &mut self.detail);
-        self.granted = answer.is_ok();
-        let mut machine = Traced::new(&mut self.machine, recorder, self.flow.serial(), now);
-        machine.step(|machine| machine.answer(answer));
     }
 
     /// Returns the association, if that is what the session is.
@@ -340,32 +282,33 @@ impl<T: Stream> Session<T> {
 
     /// Returns what is to be said of the session now that it has ended.
     pub(super) fn report(self, now: Instant) -> Report {
+        let octets = self.octets();
         Report {
             client: self.client,
             user: self.user,
             target: self.target,
             detail: self.detail,
             reply: self.machine.refusal().map(Refusal::code).or(self.granted.then_some(0)),
-            octets: match &self.stage {
-                Stage::Associated(association) => association.octets,
-                Stage::Talking | Stage::Judging | Stage::Dialing | Stage::Relaying(_) => self.relay.carried(),
-            },
+            octets,
             lasted: now.since(self.began),
             end: self.end.unwrap_or(End::Left),
         }
     }
 
+    fn ends(&mut self, end: End) -> Next {
+        self.end = Some(end);
+        Next::Over
+    }
+
     /// Lets the machine and the client talk until one of them has to wait.
     fn talk<F: Front>(&mut self, now: Instant, front: &mut F, config: &Config) -> Next {
         let Some((mut socket, recorder)) = front.watched(self.flow) else {
-            self.end = Some(End::Left);
-            return Next::Over;
+            return self.ends(End::Left);
         };
         let mut machine = Traced::new(&mut self.machine, recorder, self.flow.serial(), now);
         loop {
             let Ok(moved) = exchange(&mut machine, &mut socket) else {
-                self.end = Some(End::Left);
-                return Next::Over;
+                return self.ends(End::Left);
             };
             match machine.poll() {
                 Ok(Event::Login { user, password }) => {
@@ -380,13 +323,13 @@ impl<T: Stream> Session<T> {
                     }
                 }
                 Ok(Event::Request(request)) => {
-                    self.target = request.target.to_string();
+                    self.target = shown(request);
                     if let Some(claimed) = machine.machine().user_id().filter(|user| !user.is_empty()) {
                         self.user = claimed.escape_ascii().to_string();
                     }
-                    if let Some(over) = self.over.take() {
-                        self.detail = over;
-                        machine.step(|machine| machine.answer(Err(Refusal::NotAllowed)));
+                    if let Some((refusal, why)) = refused(self.over.take(), request.command, config) {
+                        self.detail = why;
+                        machine.step(|machine| machine.answer(Err(refusal)));
                         continue;
                     }
                     enter(&mut self.stage, Stage::Dialing);
@@ -407,11 +350,13 @@ impl<T: Stream> Session<T> {
                     enter(&mut self.stage, Stage::Relaying(stream));
                     return Next::Wait;
                 }
+                Ok(Event::Close) => {
+                    return self.ends(End::Complete);
+                }
                 Err(nb::Error::WouldBlock) if moved => {}
                 Err(nb::Error::WouldBlock) => return Next::Wait,
                 Err(nb::Error::Other(error)) => {
-                    self.end = Some(End::Failed(error));
-                    return Next::Over;
+                    return self.ends(End::Failed(error));
                 }
             }
         }
@@ -485,37 +430,24 @@ fn abort<T: Stream, F: Front>(leg: &mut Leg<T>, front: &mut F) {
     }
 }
 
+/// Returns what a request is about; a look-up has no port.
+fn shown(request: Request<'_>) -> String {
+    if request.command.looks_up() { request.target.host.to_string() } else { request.target.to_string() }
+}
+
+/// Returns why a request is not passed on, given why its source has enough, if it has.
+fn refused(over: Option<String>, command: Command, config: &Config) -> Option<(Refusal, String)> {
+    let off = config.no_look_ups && command.looks_up();
+    let off = off.then(|| (Refusal::CommandNotSupported, "--no-resolve turns look-ups off".to_owned()));
+    over.map(|why| (Refusal::NotAllowed, why)).or(off)
+}
+
 /// Parts what the client is told of a failure from what the log is told.
 fn told<R>(outcome: Result<R, Failure>, detail: &mut String) -> Result<R, Refusal> {
     outcome.map_err(|failure| {
         *detail = failure.text;
         failure.refusal
     })
-}
-
-/// Moves what the machine wants to say and hear; `Err` when the client is gone.
-fn exchange(machine: &mut impl Machine, socket: &mut impl Ring) -> Result<bool, ()> {
-    let said = match socket.with_space(|space| {
-        let count = machine.drain(space);
-        (count, count)
-    }) {
-        Ok(count) => count,
-        Err(nb::Error::WouldBlock) => 0,
-        Err(nb::Error::Other(_)) => return Err(()),
-    };
-    let heard = match socket.with_received(|octets| {
-        let count = machine.feed(octets);
-        (count, count)
-    }) {
-        Ok(Some(count)) => count,
-        Ok(None) => {
-            machine.end();
-            0
-        }
-        Err(nb::Error::WouldBlock) => 0,
-        Err(nb::Error::Other(_)) => return Err(()),
-    };
-    Ok(said + heard > 0)
 }
 
 #[cfg(test)]

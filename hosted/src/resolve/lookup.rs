@@ -1,11 +1,11 @@
 //! One name that is being asked for.
 //!
-//! Both families are asked at once. A server that is silent or fails makes room for the next one; a name that nobody has
+//! Both families of addresses are asked at once. A server that is silent or fails makes room for the next one; a name that nobody has
 //! for the next candidate; an answer that is cut is asked for again over TCP.
 
 use super::system::System;
-use super::wire::{Heard, Query, hear, queries};
-use super::{Answer, Question};
+use super::wire::{Heard, Query, Record, addresses_of, hear, name_of};
+use super::{Question, Told, What};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
 use mio::net::{TcpStream, UdpSocket};
@@ -32,15 +32,17 @@ pub(super) struct Lookup {
     pub(super) question: Question,
     /// When the server has had its time.
     pub(super) due: Instant,
-    candidates: VecDeque<String>,
+    /// What is asked next, if nobody has this.
+    candidates: VecDeque<What>,
     servers: Vec<SocketAddr>,
     timeout: Duration,
     /// Servers that may still be asked for this candidate, each as often as `attempts` says.
     tries: VecDeque<SocketAddr>,
     attempts: usize,
-    queries: Option<[Query; 2]>,
-    /// What is known of each family.
-    found: [Option<Vec<IpAddr>>; 2],
+    /// What is asked now: both families, or a name.
+    queries: Vec<Query>,
+    /// What is known of each.
+    found: Vec<Option<Vec<Record>>>,
     line: Option<Line>,
     trouble: String,
 }
@@ -48,14 +50,20 @@ pub(super) struct Lookup {
 impl Lookup {
     /// Returns a name that nobody has been asked for yet.
     pub(super) fn new(question: Question, system: &System, now: Instant) -> Self {
+        let candidates = match &question.what {
+            What::Addresses(name, port) => {
+                system.candidates(name).into_iter().map(|name| What::Addresses(name, *port)).collect()
+            }
+            What::Name(ip) => VecDeque::from([What::Name(*ip)]),
+        };
         Self {
-            candidates: system.candidates(&question.name).into(),
+            candidates,
             servers: system.servers.clone(),
             timeout: system.timeout,
             attempts: system.attempts,
             tries: VecDeque::new(),
-            queries: None,
-            found: [None, None],
+            queries: Vec::new(),
+            found: Vec::new(),
             line: None,
             trouble: String::new(),
             due: now,
@@ -64,34 +72,34 @@ impl Lookup {
     }
 
     /// Asks for the next candidate; an answer when there is none left.
-    pub(super) fn begin(&mut self, registry: &Registry, token: Token, now: Instant) -> Option<Answer> {
-        while let Some(name) = self.candidates.pop_front() {
-            match queries(&name) {
-                Ok(both) => {
-                    self.queries = Some(both);
-                    self.found = [None, None];
-                    self.tries = self
-                        .servers
-                        .iter()
-                        .cycle()
-                        .take(self.servers.len() * self.attempts)
-                        .copied()
-                        .collect();
+    pub(super) fn begin(&mut self, registry: &Registry, token: Token, now: Instant) -> Option<Told> {
+        while let Some(what) = self.candidates.pop_front() {
+            let queries = match &what {
+                What::Addresses(name, _) => addresses_of(name),
+                What::Name(ip) => name_of(*ip),
+            };
+            match queries {
+                Ok(queries) => {
+                    self.found = vec![None; queries.len()];
+                    self.queries = queries;
+                    let asked = self.servers.len() * self.attempts;
+                    self.tries = self.servers.iter().cycle().take(asked).copied().collect();
                     return self.ask(registry, token, now);
                 }
                 Err(text) => self.trouble = text,
             }
         }
-        let name = &self.question.name;
-        Some(Err(if self.trouble.is_empty() {
-            format!("{name}: nobody has this name")
-        } else {
-            self.trouble.clone()
+        if !self.trouble.is_empty() {
+            return Some(self.question.what.nothing(&self.trouble));
+        }
+        Some(self.question.what.nothing(match self.question.what {
+            What::Addresses(..) => "nobody has this name",
+            What::Name(_) => "it has no name",
         }))
     }
 
     /// Asks the next server; an answer when there is none left.
-    pub(super) fn ask(&mut self, registry: &Registry, token: Token, now: Instant) -> Option<Answer> {
+    pub(super) fn ask(&mut self, registry: &Registry, token: Token, now: Instant) -> Option<Told> {
         self.line = None;
         while let Some(server) = self.tries.pop_front() {
             self.due = now + self.timeout;
@@ -104,11 +112,11 @@ impl Lookup {
             }
         }
         let found = self.settled(true);
-        found.or_else(|| Some(Err(self.trouble.clone())))
+        found.or_else(|| Some(self.question.what.nothing(&self.trouble)))
     }
 
     fn blame(&mut self, server: SocketAddr, what: &str) {
-        self.trouble = format!("{}: name server {}: {what}", self.question.name, server.ip());
+        self.trouble = format!("name server {}: {what}", server.ip());
     }
 
     fn datagrams(&self, server: SocketAddr, registry: &Registry, token: Token) -> io::Result<Line> {
@@ -118,7 +126,7 @@ impl Lookup {
         let mut socket = UdpSocket::bind(SocketAddr::new(any, 0))?;
         socket.connect(server)?;
         registry.register(&mut socket, token, Interest::READABLE)?;
-        for query in self.queries.iter().flatten() {
+        for query in &self.queries {
             socket.send(query.as_slice())?;
         }
         Ok(Line::Datagrams(socket))
@@ -129,7 +137,7 @@ impl Lookup {
         let mut stream = TcpStream::connect(server)?;
         registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
         let mut out = Vec::new();
-        for query in self.queries.iter().flatten() {
+        for query in &self.queries {
             let octets = query.as_slice();
             out.extend(u16::try_from(octets.len()).unwrap_or(u16::MAX).to_be_bytes());
             out.extend(octets);
@@ -144,7 +152,7 @@ impl Lookup {
         token: Token,
         now: Instant,
         room: &mut [u8],
-    ) -> Option<Answer> {
+    ) -> Option<Told> {
         let mut messages = Vec::new();
         let (server, outcome) = match self.line.as_mut()? {
             Line::Datagrams(socket) => (socket.peer_addr(), datagrams_of(socket, room, &mut messages)),
@@ -166,7 +174,7 @@ impl Lookup {
                     }
                     return self.ask(registry, token, now);
                 }
-                Some(Heard::Addresses(_) | Heard::Stranger) | None => {}
+                Some(Heard::Found(_) | Heard::Stranger) | None => {}
             }
         }
         if let Some(answer) = self.settled(false) {
@@ -193,14 +201,14 @@ impl Lookup {
 
     /// Takes a message; returns what has to be done about it beyond taking its addresses.
     fn take(&mut self, octets: &[u8], now: Instant) -> Option<Heard> {
-        for (query, found) in self.queries.iter().flatten().zip(&mut self.found) {
+        for (query, found) in self.queries.iter().zip(&mut self.found) {
             match hear(query, octets) {
                 Heard::Stranger => {}
-                Heard::Addresses(addresses) => {
-                    if !addresses.is_empty() {
+                Heard::Found(records) => {
+                    if !records.is_empty() {
                         self.due = self.due.min(now + SECOND);
                     }
-                    *found = Some(addresses);
+                    *found = Some(records);
                     return None;
                 }
                 other => return Some(other),
@@ -210,7 +218,7 @@ impl Lookup {
     }
 
     /// Takes note that the server's time is over; an answer when there is nothing left to try.
-    pub(super) fn expire(&mut self, registry: &Registry, token: Token, now: Instant) -> Option<Answer> {
+    pub(super) fn expire(&mut self, registry: &Registry, token: Token, now: Instant) -> Option<Told> {
         if let Some(answer) = self.settled(true) {
             return Some(answer);
         }
@@ -224,14 +232,19 @@ impl Lookup {
         self.ask(registry, token, now)
     }
 
-    /// Returns the addresses once both families are known, or one if the other is not waited for any longer.
-    fn settled(&self, enough: bool) -> Option<Answer> {
+    /// Returns the answer once everything is known, or part of it if the rest is not waited for any longer.
+    fn settled(&self, enough: bool) -> Option<Told> {
         if !enough && self.found.iter().any(Option::is_none) {
             return None;
         }
-        let [four, six] = &self.found;
-        let addresses: Vec<IpAddr> = six.iter().chain(four).flatten().copied().collect();
-        (!addresses.is_empty()).then(|| Ok(in_order(addresses, self.question.port)))
+        let mut records = self.found.iter().flatten().flatten();
+        match self.question.what {
+            What::Addresses(_, port) => {
+                let addresses: Vec<IpAddr> = records.filter_map(Record::address).collect();
+                (!addresses.is_empty()).then(|| Told::Addresses(Ok(in_order(addresses, port))))
+            }
+            What::Name(_) => records.find_map(Record::name).map(|name| Told::Name(Ok(name.to_owned()))),
+        }
     }
 }
 

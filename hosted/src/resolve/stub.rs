@@ -1,13 +1,12 @@
 //! A stub resolver on a thread of its own: every name under way has a socket and a deadline, so none waits for another.
 
 use super::lookup::{Lookup, in_order};
-use super::system::Source;
-use super::{Answer, Answered, Question, Queue};
+use super::system::{Source, System};
+use super::{Queue, Told, Tongue, What};
 use mio::{Events, Poll, Token, Waker};
 use slab::Slab;
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
 use std::time::Instant;
 
 /// Names that are asked for at once, each with one descriptor.
@@ -23,8 +22,7 @@ pub(super) struct Stub {
     queue: Arc<Queue>,
     source: Source,
     lookups: Slab<Lookup>,
-    answers: Sender<Answered>,
-    owner: Arc<Waker>,
+    tongue: Tongue,
     room: Vec<u8>,
 }
 
@@ -33,16 +31,11 @@ impl Stub {
     ///
     /// # Errors
     /// The host's, when it has no descriptors left.
-    pub(super) fn new(
-        queue: Arc<Queue>,
-        source: Source,
-        answers: Sender<Answered>,
-        owner: Arc<Waker>,
-    ) -> io::Result<(Self, Waker)> {
+    pub(super) fn new(queue: Arc<Queue>, source: Source, tongue: Tongue) -> io::Result<(Self, Waker)> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
         let room = vec![0; ROOM];
-        Ok((Self { poll, queue, source, lookups: Slab::new(), answers, owner, room }, waker))
+        Ok((Self { poll, queue, source, lookups: Slab::new(), tongue, room }, waker))
     }
 
     /// Answers until the queue is closed.
@@ -68,50 +61,53 @@ impl Stub {
         while self.lookups.len() < AT_ONCE {
             let Some(question) = self.queue.next() else { return };
             let system = self.source.system();
-            let known = system.known(&question.name);
-            if !known.is_empty() {
-                let addresses = in_order(known, question.port);
-                self.tell(question, Ok(addresses));
+            if let Some(told) = known(system, &question.what) {
+                // An owner that cannot be told is gone, and has closed the queue.
+                self.tongue.tell(question, told);
                 continue;
             }
             let lookup = Lookup::new(question, system, now);
             let entry = self.lookups.vacant_entry();
             let key = entry.key();
             let lookup = entry.insert(lookup);
-            let answer = lookup.begin(self.poll.registry(), Token(FIRST + key), now);
-            self.finish(key, answer);
+            let told = lookup.begin(self.poll.registry(), Token(FIRST + key), now);
+            self.finish(key, told);
         }
     }
 
     fn ready(&mut self, token: Token, now: Instant) {
         let Some(key) = token.0.checked_sub(FIRST) else { return };
         let Some(lookup) = self.lookups.get_mut(key) else { return };
-        let answer = lookup.ready(self.poll.registry(), token, now, &mut self.room);
-        self.finish(key, answer);
+        let told = lookup.ready(self.poll.registry(), token, now, &mut self.room);
+        self.finish(key, told);
     }
 
     fn expire(&mut self, now: Instant) {
         let late = self.lookups.iter().filter(|(_, lookup)| lookup.due <= now);
         for key in late.map(|(key, _)| key).collect::<Vec<_>>() {
             if let Some(lookup) = self.lookups.get_mut(key) {
-                let answer = lookup.expire(self.poll.registry(), Token(FIRST + key), now);
-                self.finish(key, answer);
+                let told = lookup.expire(self.poll.registry(), Token(FIRST + key), now);
+                self.finish(key, told);
             }
         }
     }
 
-    fn finish(&mut self, key: usize, answer: Option<Answer>) {
-        if let Some(answer) = answer {
+    fn finish(&mut self, key: usize, told: Option<Told>) {
+        if let Some(told) = told {
             let question = self.lookups.remove(key).question;
-            self.tell(question, answer);
+            self.tongue.tell(question, told);
         }
     }
+}
 
-    fn tell(&self, question: Question, answer: Answer) {
-        // An owner that cannot be told is gone, and has closed the queue.
-        if self.answers.send((question, answer)).is_ok() {
-            let _ = self.owner.wake();
+/// Returns what is known without asking anybody.
+fn known(system: &System, what: &What) -> Option<Told> {
+    match what {
+        What::Addresses(name, port) => {
+            let known = system.known(name);
+            (!known.is_empty()).then(|| Told::Addresses(Ok(in_order(known, *port))))
         }
+        What::Name(ip) => system.known_as(*ip).map(|name| Told::Name(Ok(name))),
     }
 }
 
@@ -119,8 +115,9 @@ impl Stub {
 mod tests {
     use super::super::system::System;
     use super::super::wire::tests::{answer, refuse};
-    use super::super::{Resolved, Resolver};
+    use super::super::{Answer, Resolved, Resolver, Reversed};
     use super::*;
+    use core::net::IpAddr;
     use core::net::SocketAddr;
     use core::time::Duration;
     use domain::base::iana::Rcode;
@@ -147,11 +144,26 @@ mod tests {
         }
     }
 
+    fn next_name(resolver: &Resolver, poll: &mut Poll) -> (usize, Reversed) {
+        let mut events = Events::with_capacity(8);
+        loop {
+            if let Some((key, _, name)) = resolver.name() {
+                return (key, name);
+            }
+            poll.poll(&mut events, Some(Duration::from_secs(10))).unwrap();
+        }
+    }
+
     /// A name server that answers on a thread: by name, nothing at all, that it fails, that there is more, or an address.
     fn server() -> SocketAddr {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let at = socket.local_addr().unwrap();
-        let listener = TcpListener::bind(at).unwrap();
+        // A port that is free for one protocol may be taken for the other.
+        let (socket, listener, at) = (0..64)
+            .find_map(|_| {
+                let listener = TcpListener::bind("127.0.0.1:0").ok()?;
+                let at = listener.local_addr().ok()?;
+                Some((UdpSocket::bind(at).ok()?, listener, at))
+            })
+            .unwrap();
         thread::spawn(move || {
             let mut room = [0; 2_048];
             while let Ok((count, from)) = socket.recv_from(&mut room) {
@@ -160,8 +172,9 @@ mod tests {
                 let said = match () {
                     () if named(b"silent") => continue,
                     () if named(b"failing") => refuse(query, Rcode::SERVFAIL, false),
-                    () if named(b"nobody") => refuse(query, Rcode::NXDOMAIN, false),
+                    () if named(b"\x0266") || named(b"nobody") => refuse(query, Rcode::NXDOMAIN, false),
                     () if named(b"long") => refuse(query, Rcode::NOERROR, true),
+                    () if named(b"\x0267") => answer(query, &[]),
                     () => answer(query, &["192.0.2.7".parse().unwrap()]),
                 };
                 socket.send_to(&said, from).unwrap();
@@ -225,5 +238,19 @@ mod tests {
         }
         let _asked = resolver.resolve(2, 0, b"www.localhost", 80).unwrap();
         assert_eq!(next(&resolver, &mut poll).1.unwrap().len(), 2);
+    }
+
+    #[test]
+    fn an_address_has_the_name_that_a_server_or_this_host_gives_it() {
+        let (resolver, mut poll) = asking(&[server()], Duration::from_secs(10));
+        let mut ask = |key, ip: &str| {
+            let _asked = resolver.reverse(key, 0, ip.parse::<IpAddr>().unwrap()).unwrap();
+            next_name(&resolver, &mut poll)
+        };
+        assert_eq!(ask(1, "192.0.2.7"), (1, Ok("host.test".to_owned())));
+        assert_eq!(ask(2, "2001:db8::7"), (2, Ok("host.test".to_owned())));
+        assert_eq!(ask(3, "127.0.0.1"), (3, Ok("localhost".to_owned())));
+        assert_eq!(ask(4, "192.0.2.66"), (4, Err("192.0.2.66: it has no name".to_owned())));
+        assert_eq!(ask(5, "192.0.2.67"), (5, Err("192.0.2.67: it has no name".to_owned())));
     }
 }

@@ -62,6 +62,12 @@ impl System {
         found
     }
 
+    /// Returns the name of an address that is known without asking.
+    pub(super) fn known_as(&self, ip: IpAddr) -> Option<String> {
+        let found = self.hosts.iter().find(|(_, other)| *other == ip).map(|(name, _)| name.clone());
+        found.or_else(|| ip.is_loopback().then(|| "localhost".to_owned()))
+    }
+
     /// Returns the names to ask for, one after another, until somebody has one.
     pub(super) fn candidates(&self, name: &str) -> Vec<String> {
         if name.ends_with('.') {
@@ -127,6 +133,9 @@ mod tests {
         assert_eq!(system.known("box").len(), 2);
         assert_eq!(system.known("x"), [] as [IpAddr; 0]);
         assert_eq!(system.known("a.localhost").len(), 2);
+        assert_eq!(system.known_as(four).as_deref(), Some("box"));
+        assert_eq!(system.known_as("127.0.0.1".parse().unwrap()).as_deref(), Some("localhost"));
+        assert_eq!(system.known_as("10.0.0.8".parse().unwrap()), None);
         assert_eq!(system.servers, ["127.0.0.1:53".parse().unwrap()]);
     }
 

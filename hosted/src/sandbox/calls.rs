@@ -8,10 +8,10 @@ use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen as Len, SeccompCmpOp as Op, SeccompCondition, SeccompFilter,
     SeccompRule, TargetArch, apply_filter,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a call's arguments have to be: each is `(argument, mask, value)`.
-type Only = &'static [(u8, u64, u64)];
+type Only<'a> = &'a [(u8, u64, u64)];
 
 /// Calls that are let through whatever their arguments.
 const CALLS: &[i64] = &[
@@ -103,6 +103,7 @@ const PROTECTION: u8 = 2;
 const EXECUTABLE: u64 = libc::PROT_EXEC.cast_unsigned() as u64;
 const INET: u64 = libc::AF_INET.cast_unsigned() as u64;
 const INET6: u64 = libc::AF_INET6.cast_unsigned() as u64;
+const UNIX: u64 = libc::AF_UNIX.cast_unsigned() as u64;
 const STREAM: u64 = libc::SOCK_STREAM.cast_unsigned() as u64;
 const DATAGRAM: u64 = libc::SOCK_DGRAM.cast_unsigned() as u64;
 /// All of a socket's type but its flags.
@@ -110,13 +111,15 @@ const TYPE: u64 = 0xf;
 const ANY: u64 = 0xffff_ffff;
 const THREAD: u64 = libc::CLONE_THREAD.cast_unsigned() as u64;
 const SET_NAME: u64 = libc::PR_SET_NAME.cast_unsigned() as u64;
+/// `SIOCOUTQNSD`, by which a connection of the host's says what is not yet sent.
+const UNSENT: u64 = 0x894b;
 /// `PR_SET_VMA`, by which the C library names its arenas.
 const SET_VMA: u64 = 0x5356_4d41;
 /// `PR_GET_AUXV`, by which rustix finds the kernel's clock.
 const GET_AUXV: u64 = 0x4155_5856;
 
 /// Calls that are let through with some arguments only; a call may stand here several times.
-const SOME: &[(i64, Only)] = &[
+const SOME: &[(i64, Only<'_>)] = &[
     (libc::SYS_socket, &[(0, ANY, INET), (1, TYPE, STREAM)]),
     (libc::SYS_socket, &[(0, ANY, INET), (1, TYPE, DATAGRAM)]),
     (libc::SYS_socket, &[(0, ANY, INET6), (1, TYPE, STREAM)]),
@@ -126,11 +129,25 @@ const SOME: &[(i64, Only)] = &[
     (libc::SYS_clone, &[(0, THREAD, THREAD)]),
     (libc::SYS_ioctl, &[(1, ANY, libc::FIONBIO)]),
     (libc::SYS_ioctl, &[(1, ANY, libc::FIONREAD)]),
+    (libc::SYS_ioctl, &[(1, ANY, libc::TIOCOUTQ)]),
+    (libc::SYS_ioctl, &[(1, ANY, UNSENT)]),
     (libc::SYS_ioctl, &[(1, ANY, libc::TCGETS)]),
+    (libc::SYS_ioctl, &[(1, ANY, libc::TCGETS2)]),
     (libc::SYS_ioctl, &[(1, ANY, libc::TIOCGWINSZ)]),
     (libc::SYS_prctl, &[(0, ANY, SET_NAME)]),
     (libc::SYS_prctl, &[(0, ANY, SET_VMA)]),
     (libc::SYS_prctl, &[(0, ANY, GET_AUXV)]),
+];
+
+/// Calls that set a terminal up and hear of its size by a signal, which wakes through a pair of sockets.
+const TERMINAL: &[(i64, Only<'_>)] = &[
+    (libc::SYS_ioctl, &[(1, ANY, libc::TCSETS)]),
+    (libc::SYS_ioctl, &[(1, ANY, libc::TCSETSW)]),
+    (libc::SYS_ioctl, &[(1, ANY, libc::TCSETSF)]),
+    (libc::SYS_ioctl, &[(1, ANY, libc::TCSETS2)]),
+    (libc::SYS_ioctl, &[(1, ANY, libc::TCSETSW2)]),
+    (libc::SYS_ioctl, &[(1, ANY, libc::TCSETSF2)]),
+    (libc::SYS_socketpair, &[(0, ANY, UNIX), (1, TYPE, STREAM)]),
 ];
 
 /// Calls by which files are opened, changed and removed: refused unless the plan keeps some, which landlock then minds.
@@ -164,13 +181,17 @@ const FILES: &[i64] = &[
 ];
 
 /// Leaves the calls above and returns how many they are; `None` when the kernel has no seccomp.
-pub(super) fn restrict(files: bool, stern: bool) -> Option<usize> {
+pub(super) fn restrict(files: bool, terminal: bool, stern: bool) -> Option<usize> {
     let errno = |number: i32| SeccompAction::Errno(number.cast_unsigned());
     let other = if stern { SeccompAction::KillProcess } else { errno(libc::EPERM) };
     // Its flags are behind a pointer, where no filter sees them; the C library then uses `clone`.
     let unseen = [libc::SYS_clone3];
+    // Whoever quits on the screen sends the signal that ends the loop, to nobody but this process.
+    let own = [(0, ANY, u64::from(std::process::id()))];
+    let own: [(i64, Only<'_>); 1] = [(libc::SYS_kill, &own)];
+    let some = if terminal { [SOME, TERMINAL, &own].concat() } else { SOME.to_vec() };
     let mut filters = vec![
-        filter(&[CALLS, FILES, &unseen].concat(), SOME, other, SeccompAction::Allow)?,
+        filter(&[CALLS, FILES, &unseen].concat(), &some, other, SeccompAction::Allow)?,
         filter(&unseen, &[], SeccompAction::Allow, errno(libc::ENOSYS))?,
     ];
     if !files {
@@ -178,15 +199,14 @@ pub(super) fn restrict(files: bool, stern: bool) -> Option<usize> {
     }
     // Of several filters the sternest answer counts; the first one would let no other follow it.
     filters.iter().rev().try_for_each(|filter| apply_filter(filter).ok())?;
-    let mut some: Vec<i64> = SOME.iter().map(|(call, _)| *call).collect();
-    some.dedup();
+    let some: BTreeSet<i64> = some.iter().map(|(call, _)| *call).collect();
     Some(CALLS.len() + some.len() + if files { FILES.len() } else { 0 })
 }
 
 /// Compiles a filter for calls that do and do not match.
 fn filter(
     calls: &[i64],
-    some: &[(i64, Only)],
+    some: &[(i64, Only<'_>)],
     other: SeccompAction,
     those: SeccompAction,
 ) -> Option<BpfProgram> {

@@ -32,6 +32,8 @@ pub struct Plan {
     pub read: Vec<PathBuf>,
     /// What may be opened, made, changed and removed, with everything below it.
     pub write: Vec<PathBuf>,
+    /// Whether a terminal may be set up and watched.
+    pub terminal: bool,
     /// Whether a system call that is none of this program's ends it, instead of failing with `EPERM`.
     pub stern: bool,
 }
@@ -39,7 +41,13 @@ pub struct Plan {
 impl Default for Plan {
     /// Keeps no file, and is stern where nobody is debugging.
     fn default() -> Self {
-        Self { run_as: None, read: Vec::new(), write: Vec::new(), stern: !cfg!(debug_assertions) }
+        Self {
+            run_as: None,
+            read: Vec::new(),
+            write: Vec::new(),
+            terminal: false,
+            stern: !cfg!(debug_assertions),
+        }
     }
 }
 
@@ -128,7 +136,7 @@ impl Plan {
         privileges::drop_all(self.run_as)?;
         let files = !self.read.is_empty() || !self.write.is_empty();
         let landlock = files::restrict(&self.read, &self.write)?;
-        let calls = calls::restrict(files, self.stern);
+        let calls = calls::restrict(files, self.terminal, self.stern);
         let user = rustix::process::geteuid().as_raw();
         Ok(Held { user, landlock, calls, stern: self.stern, files })
     }

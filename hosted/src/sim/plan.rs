@@ -17,16 +17,18 @@ pub enum Profile {
     Hostile,
     /// The same with cuts, hosts that reboot and owners that abort.
     Faults,
+    /// A hostile link between rings so large that their windows are scaled.
+    Wide,
 }
 
 impl Profile {
     /// Every profile.
-    pub const ALL: [Self; 3] = [Self::Mild, Self::Hostile, Self::Faults];
+    pub const ALL: [Self; 4] = [Self::Mild, Self::Hostile, Self::Faults, Self::Wide];
 
     /// Returns whether a connection has to end complete.
     pub const fn must_finish(self) -> bool {
         match self {
-            Self::Mild | Self::Hostile => true,
+            Self::Mild | Self::Hostile | Self::Wide => true,
             Self::Faults => false,
         }
     }
@@ -38,6 +40,7 @@ impl fmt::Display for Profile {
             Self::Mild => "mild",
             Self::Hostile => "hostile",
             Self::Faults => "faults",
+            Self::Wide => "wide",
         })
     }
 }
@@ -47,7 +50,7 @@ impl FromStr for Profile {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|profile| profile.to_string() == text);
-        found.ok_or_else(|| format!("{text:?} is no profile; there are mild, hostile and faults"))
+        found.ok_or_else(|| format!("{text:?} is no profile; there are mild, hostile, faults and wide"))
     }
 }
 
@@ -153,12 +156,14 @@ fn millis(dice: &mut Dice, most: u64) -> Duration {
 fn host(dice: &mut Dice, profile: Profile) -> Host {
     let ring = match profile {
         Profile::Mild => [4_096, 16_384, 65_535][pick(dice, 3)],
+        Profile::Wide => [1 << 17, 1 << 18, 1 << 19, 65_535][pick(dice, 4)],
         Profile::Hostile | Profile::Faults => [64, 500, 1_460, 2_048, 4_096, 8_192, 65_535][pick(dice, 7)],
     };
     let slow = dice.below(3) == 0;
     let sends = match dice.below(8) {
         0 => 0,
         1 => dice.below(100),
+        _ if profile == Profile::Wide => dice.below(4 * ring as u64),
         _ => dice.below(24 * ring as u64 + 3_000).min(200_000),
     };
     let pauses = (0..dice.below(3)).map(|_| {
@@ -197,7 +202,8 @@ fn path(dice: &mut Dice, profile: Profile) -> Path {
     let cuts = if profile == Profile::Faults { stretches(dice, 3, 60_000) } else { vec![] };
     let narrow = (profile == Profile::Faults && dice.below(8) == 0).then(|| (millis(dice, 10_000), 576));
     let lose = vec![];
-    Path { delay, jitter, loss, duplicate, reorder, corrupt, bandwidth, queue, lose, cuts, stalls, narrow }
+    let dull = Path { delay, jitter, bandwidth, queue, ..Path::default() };
+    Path { loss, duplicate, reorder, corrupt, lose, cuts, stalls, narrow, ..dull }
 }
 
 fn stretches(dice: &mut Dice, most: u64, length: u64) -> Vec<Stretch> {

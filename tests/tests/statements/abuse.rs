@@ -6,7 +6,7 @@ fn v4(text: &str) -> Vec<u8> {
     address(text.parse().expect("an address"))
 }
 
-const ABUSE: [Statement; 9] = [
+const ABUSE: [Statement; 10] = [
     ("ROBUST: 1 MiB of garbage is closed, and the proxy lives", |_| {
         let stream = open();
         // Whoever is closed while he still speaks cannot say everything.
@@ -15,8 +15,17 @@ const ABUSE: [Statement; 9] = [
         let (client, target) = through(&target());
         carries(&client, &target);
     }),
-    ("POL CWE-918: a CONNECT to the proxy itself is refused", |_| assert_eq!(refused(&v4(PROXY)), 2)),
-    ("POL CWE-918: a CONNECT to 0.0.0.0 is refused", |_| assert_eq!(refused(&v4("0.0.0.0:80")), 2)),
+    ("POL CWE-918: a CONNECT to the proxy itself is refused", |_| {
+        for at in [PROXY, "[::ffff:198.18.0.2]:1080", "[fd00:5ac5::2]:1080"] {
+            assert_eq!(refused(&v4(at)), 2, "{at}");
+        }
+        assert_eq!(refused(&name(b"198.18.0.2", 1080)), 2);
+    }),
+    ("POL CWE-918: a CONNECT to 0.0.0.0 is refused", |_| {
+        for at in ["0.0.0.0:80", "[::]:80", "[::ffff:0.0.0.0]:80"] {
+            assert_eq!(refused(&v4(at)), 2, "{at}");
+        }
+    }),
     ("SEC RFC 1928 s6: a denied address is told as 02, and the connection ends", |_| {
         assert_eq!(refused(&v4("10.99.0.1:80")), 2);
     }),
@@ -28,11 +37,16 @@ const ABUSE: [Statement; 9] = [
         assert_eq!(refused(&name(b"[::ffff:10.99.0.1]", 80)), 2);
     }),
     ("SEC CWE-918: a denied address in odd spellings is refused", |_| {
+        let listener = TcpListener::bind("10.99.0.1:0").expect("it is an address of this host");
+        let port = at(&listener).port();
         for spelling in
             [&b"174260225"[..], b"0x0a630001", b"10.99.1", b"10.99.0.1.", b"012.0143.0.1", b"0xa.99.0.1"]
         {
-            assert_ne!(refused(&name(spelling, 80)), 0, "{}", spelling.escape_ascii());
+            let code = refused(&name(spelling, port));
+            assert!([2, 4].contains(&code), "{}: {code}", spelling.escape_ascii());
         }
+        listener.set_nonblocking(true).expect("it stands");
+        assert!(listener.accept().is_err(), "nobody has connected");
     }),
     ("SEC RFC 1928 s7: a datagram to a denied address is not relayed", |_| {
         let control = open();
@@ -52,6 +66,12 @@ const ABUSE: [Statement; 9] = [
     ("SEC CWE-117: a newline in a name forges no line of the log", |bed| {
         refused(&name(b"evil\nname", 80));
         assert!(bed.proxy.until("evil").contains("evil\\nname:80"));
+    }),
+    ("SEC CWE-117: a newline in a SOCKS4 user id forges no line of the log", |bed| {
+        let stream = open();
+        say(&stream, b"\x04\x01\x00\x50\x00\x00\x00\x01mal\nlory\0nobody.invalid\0");
+        assert_eq!(rest(&stream)[..2], [0, 0x5b]);
+        assert!(bed.proxy.until("mal").contains("user mal\\nlory to nobody.invalid:80"));
     }),
 ];
 
@@ -93,4 +113,9 @@ fn deadlines() {
         return;
     }
     Bed::new(&["--handshake-timeout", "0.5", "--connect-timeout", "0.5"]).hold("deadlines", &DEADLINES);
+}
+
+/// Every statement of this module.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    ABUSE.iter().chain(&DEADLINES).map(|(name, _)| *name)
 }

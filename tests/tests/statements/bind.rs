@@ -21,10 +21,19 @@ fn from_elsewhere(to: SocketAddr) -> TcpStream {
     stream
 }
 
-const BIND: [Statement; 5] = [
+const BIND: [Statement; 6] = [
     ("RFC 1928 s4, s6: the second reply names the peer, and data go both ways", |_| {
         let client = open();
         let peer = TcpStream::connect(listener(&client)).expect("it listens");
+        peer.set_read_timeout(Some(BOUND)).expect("it is not zero");
+        assert_eq!(reply(&client), (0, peer.local_addr().expect("it stands")));
+        carries(&client, &peer);
+    }),
+    ("RFC 1928 s4, s6: a BIND for IPv6 is answered twice, and data go both ways", |_| {
+        let client = open();
+        let (code, listens) = ask(&client, 2, &address("[::1]:9".parse().expect("an address")));
+        assert_eq!(code, 0);
+        let peer = TcpStream::connect(listens).expect("it listens");
         peer.set_read_timeout(Some(BOUND)).expect("it is not zero");
         assert_eq!(reply(&client), (0, peer.local_addr().expect("it stands")));
         carries(&client, &peer);
@@ -64,4 +73,9 @@ fn bind() {
         return;
     }
     Bed::new(&[]).hold("BIND", &BIND);
+}
+
+/// Every statement of this module.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    BIND.iter().map(|(name, _)| *name)
 }

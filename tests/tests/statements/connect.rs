@@ -126,11 +126,13 @@ const CONNECT: [Statement; 25] = [
         assert_eq!((&stream).read(&mut [0]).expect_err("no reply").kind(), ErrorKind::WouldBlock);
     }),
     ("ROBUST: a client that leaves while its CONNECT is pending leaves nothing behind", |bed| {
+        let before = bed.proxy.descriptors();
         let stream = open();
         say(&stream, &[&[5, 1, 0][..], &request(1, &v4("10.96.0.9:81"))].concat());
         hear(&stream, 2);
         reset(stream);
         assert!(bed.proxy.until("10.96.0.9:81").contains("the client left"));
+        assert!(bed.proxy.descriptors() <= before, "the half-made connection is dropped");
     }),
 ];
 
@@ -250,7 +252,7 @@ const RELAY: [Statement; 13] = [
             carries(&client, &target);
         }
     }),
-    ("ROBUST: after all of this the proxy still relays", |_| {
+    ("ROBUST: after the relay's tests the proxy still relays", |_| {
         let (client, target) = through(&target());
         carries(&client, &target);
     }),
@@ -262,4 +264,9 @@ fn relay() {
         return;
     }
     Bed::new(&[]).hold("the relay", &RELAY);
+}
+
+/// Every statement of this module.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    CONNECT.iter().chain(&RELAY).map(|(name, _)| *name)
 }

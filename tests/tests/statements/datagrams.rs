@@ -207,3 +207,8 @@ fn udp_associate() {
     }
     Bed::new(&[]).hold("UDP ASSOCIATE", &DATAGRAMS);
 }
+
+/// Every statement of this module.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    DATAGRAMS.iter().map(|(name, _)| *name)
+}

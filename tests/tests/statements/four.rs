@@ -52,3 +52,8 @@ fn socks4_and_4a() {
     }
     Bed::new(&[]).hold("SOCKS4 and 4a", &FOUR);
 }
+
+/// Every statement of this module.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    FOUR.iter().map(|(name, _)| *name)
+}

@@ -97,3 +97,8 @@ fn greeting_and_framing() {
     }
     Bed::new(&[]).hold("greeting and framing", &FRAMING);
 }
+
+/// Every statement of this module.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    FRAMING.iter().map(|(name, _)| *name)
+}

@@ -1,7 +1,8 @@
 //! What a peer on the wire must see: each behaviour of SOCKS4 and SOCKS5 that clients rely on or attackers try, as a
 //! statement with its section, held against the program over a TUN.
 //!
-//! A statement is a name and what shows it. Those of a module share a proxy; each that does not hold is printed.
+//! A statement is a name and what shows it. Those of a module share a proxy; each that does not hold is printed. The
+//! table in `README.md` says which of them shows each behaviour.
 
 mod abuse;
 mod bind;
@@ -10,6 +11,7 @@ mod datagrams;
 mod four;
 mod framing;
 mod login;
+mod lookups;
 mod through;
 
 use core::net::{IpAddr, SocketAddr};
@@ -31,6 +33,36 @@ struct Bed {
     _namespace: Namespace,
 }
 
+/// Every statement that is held here.
+fn held() -> impl Iterator<Item = &'static str> {
+    let rows = framing::names().chain(connect::names()).chain(login::names()).chain(bind::names());
+    rows.chain(datagrams::names()).chain(four::names()).chain(lookups::names()).chain(abuse::names())
+}
+
+#[test]
+fn every_statement_that_peers_rely_on_has_a_test_that_is_there() {
+    let table = include_str!("README.md");
+    let cells =
+        |row: &'static str| -> Vec<&str> { row.trim_matches('|').split('|').map(str::trim).collect() };
+    let rows: Vec<_> = table.lines().filter(|line| line.starts_with("| **")).map(cells).collect();
+    let missing: Vec<_> = rows
+        .iter()
+        .filter(|row| row.len() != 3 || !held().any(|name| name == row[2]))
+        .map(|row| row.join(" | "))
+        .collect();
+    // Not through `println!`, which the test harness swallows.
+    let _ = writeln!(
+        std::io::stderr(),
+        "  statements: {} of {} have a test",
+        rows.len() - missing.len(),
+        rows.len()
+    );
+    assert!(missing.is_empty(), "{missing:#?}");
+    assert_eq!(rows.len(), 116, "none has left the table");
+    let mut once = std::collections::HashSet::new();
+    assert!(held().all(|name| once.insert(name)), "two statements have one name");
+}
+
 /// A statement and what shows it.
 type Statement = (&'static str, fn(&Bed));
 
@@ -39,7 +71,8 @@ impl Bed {
         let namespace = Namespace::new();
         namespace.hosts(
             "127.0.0.1 localhost\n::1 localhost\n127.0.0.1 four.test\n127.0.0.1 both.test\n::1 both.test\n\
-             10.96.0.9 silent.test\n127.0.0.1 silent.test\n",
+             10.96.0.9 silent.test\n127.0.0.1 silent.test\n198.18.0.1 host.test\n10.99.0.1 hidden.test\n192.0.2.77 told.test\n\
+             2001:db8::77 six.test\n",
         );
         namespace.shell(
             "ip addr add 10.99.0.1/32 dev lo; ip link add d0 type veth peer name d1; \

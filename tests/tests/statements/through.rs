@@ -16,7 +16,7 @@ fn code(at: &str) -> u8 {
     refused(&address(at.parse().expect("an address")))
 }
 
-const THROUGH: [Statement; 12] = [
+const THROUGH: [Statement; 13] = [
     (
         "RFC 1928 s4, s6: CONNECT relays, and the reply names the stack's own end as the target sees it",
         |_| {
@@ -123,6 +123,20 @@ const THROUGH: [Statement; 12] = [
             }
         },
     ),
+    ("RFC 1928 s5, s7: names lead there too, for connections and for datagrams", |_| {
+        let target = listen(HOST);
+        let client = open();
+        assert_eq!(ask(&client, 1, &name(b"host.test", at(&target).port())).0, 0);
+        carries(&client, &accepted(&target));
+        let target = UdpSocket::bind(HOST).expect("the TUN has its address");
+        target.set_read_timeout(Some(BOUND)).expect("it is not zero");
+        let port = target.local_addr().expect("it is bound").port();
+        let (_control, socket, to) = association();
+        let wrapped = [&[0, 0, 0][..], &name(b"host.test", port), b"ping"].concat();
+        socket.send_to(&wrapped, to).expect("there is a way");
+        let mut room = [0; 8];
+        assert_eq!(target.recv_from(&mut room).expect("it comes").0, 4);
+    }),
     ("POL RFC 1928 s7: a host that was not written to is not let in", |_| {
         let target = UdpSocket::bind(HOST).expect("the TUN has its address");
         target.set_read_timeout(Some(BOUND)).expect("it is not zero");

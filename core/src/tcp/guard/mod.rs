@@ -51,7 +51,7 @@ pub enum Inject {
     Stack(Empty),
 }
 
-/// One connection's guard: 168 octets, its tracker included.
+/// One connection's guard: 176 octets, its tracker included.
 #[derive(Clone, Copy, Debug)]
 pub struct Guard {
     tracker: Tracker,
@@ -67,6 +67,8 @@ pub struct Guard {
     max: Seq,
     /// One past the last number the peer sent, in order or not.
     highest: Seq,
+    /// The edge that the wire was shown last; nothing until the peer's numbers are known.
+    shown: Option<Seq>,
     mss: u16,
     /// When something was last sent that takes numbers, or got through, or became possible.
     mark: Instant,
@@ -103,6 +105,7 @@ impl Guard {
             edge: Seq(0),
             max: Seq(0),
             highest: Seq(0),
+            shown: None,
             mss: DEFAULT_MSS,
             mark: Instant::ZERO,
             gap: 0,
@@ -205,13 +208,36 @@ impl Guard {
 
     /// Returns an acknowledgment for the wire with this number of smoltcp's.
     fn acknowledgment(&self, seq: Seq) -> Empty {
-        let window = self.tracker.rcv_wnd() >> self.tracker.our_shift();
         Empty {
             seq: seq + self.offset,
             ack: self.tracker.rcv_nxt(),
             flags: Flags::ACK,
-            window: u16::try_from(window).unwrap_or(u16::MAX),
+            window: self.window(),
         }
+    }
+
+    /// Returns what is left of the window that the wire was shown last, as it stands in a header.
+    ///
+    /// It is rounded up: the edge moves right by less than the step that [`slacken`](Self::slacken) keeps free.
+    pub fn window(&self) -> u16 {
+        let Some(shown) = self.shown else { return self.window_believed() };
+        let left = shown.since(self.tracker.rcv_nxt()).max(0).unsigned_abs();
+        u16::try_from(left.div_ceil(1 << self.tracker.our_shift())).unwrap_or(u16::MAX)
+    }
+
+    /// Returns what smoltcp believes to have left of the window it advertised, as it stands in a header.
+    fn window_believed(&self) -> u16 {
+        u16::try_from(self.tracker.rcv_wnd() >> self.tracker.our_shift()).unwrap_or(u16::MAX)
+    }
+
+    /// Returns the window that is shown in place of one of smoltcp's.
+    ///
+    /// smoltcp rounds its window down to a step of `1 << shift`, so its edge moves left by less than a step as octets
+    /// come in, and it cuts what lies beyond. What is shown is a step smaller: no edge that was ever shown is beyond
+    /// any that smoltcp holds to later.
+    fn slacken(&self, window: u16) -> u16 {
+        let steps = self.tracker.our_shift() > 0 && self.has(Rule::Slack);
+        window.saturating_sub(u16::from(steps))
     }
 
     /// Returns the window that is left to the furthest edge, as it stands in a header.

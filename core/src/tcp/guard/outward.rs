@@ -15,8 +15,10 @@ impl Guard {
         if segment.flags.contains(Flags::SYN) {
             self.open(segment, before);
         } else if segment.flags.contains(Flags::RST) {
-            if before == State::SynSent && segment.ack.0 == 0 && self.has(Rule::Seq) {
-                // smoltcp resets a peer that it has never heard; RFC 9293 §3.10.5 sends nothing.
+            let farewell = segment.flags.contains(Flags::ACK) && segment.ack.0 == 0;
+            if before == State::SynSent && farewell && self.has(Rule::Seq) {
+                // smoltcp resets a peer that it has never heard; RFC 9293 §3.10.5 sends nothing. What answers a wrong
+                // acknowledgment has none of its own, and has to be sent (§3.10.7.3).
                 self.tracker.sent(segment);
                 self.act(Rule::Seq);
                 return 0;
@@ -43,14 +45,20 @@ impl Guard {
             let probe = self.tracker.sent(segment).marks.contains(Marks::PROBE);
             if probe && self.has(Rule::Trim) {
                 // smoltcp forgets the window of a probe, and would refuse what it lets the peer send.
-                out.window = self.acknowledgment(out.seq).window.min(segment.window);
+                out.window = self.window_believed().min(segment.window);
             }
             if out.seg_len() > 0 {
                 self.max = self.max.max(out.end());
                 self.mark = now;
             }
         }
+        if !segment.flags.intersects(Flags::SYN | Flags::RST) {
+            // The window of a SYN is never scaled (RFC 7323 §2.2).
+            out.window = self.slacken(out.window);
+        }
         if segment.flags.contains(Flags::ACK) && !segment.flags.contains(Flags::RST) {
+            let shift = if segment.flags.contains(Flags::SYN) { 0 } else { self.tracker.our_shift() };
+            self.shown = Some(segment.ack + (u32::from(out.window) << shift));
             self.acknowledged(now, (segment.ack, out.window));
         }
         out.seq = out.seq + self.offset;

@@ -45,11 +45,13 @@ pub enum Rule {
     KeepAlive = 17,
     /// Octets that came before the FIN are kept until they are read; a rule of the runtime's.
     TimeWait = 18,
+    /// The edge that is shown stays a step before the one that smoltcp takes back when it rounds its window down.
+    Slack = 19,
 }
 
 impl Rule {
     /// Every rule, in the order of their numbers.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::FinIn,
         Self::Trim,
         Self::Edge,
@@ -69,6 +71,7 @@ impl Rule {
         Self::Damp,
         Self::KeepAlive,
         Self::TimeWait,
+        Self::Slack,
     ];
 
     /// Returns the rule with this number, as stored in a trace.
@@ -91,6 +94,7 @@ impl Rule {
             Self::Damp => "RFC 5961 §7",
             Self::KeepAlive => "RFC 9293 §3.8.4",
             Self::TimeWait => "RFC 9293 §3.10.3",
+            Self::Slack => "RFC 7323 §2.4",
         }
     }
 }
@@ -117,6 +121,7 @@ impl fmt::Display for Rule {
             Self::Damp => "repeated ACK withheld",
             Self::KeepAlive => "peer asked",
             Self::TimeWait => "unread octets kept",
+            Self::Slack => "window shown a step smaller",
         })
     }
 }

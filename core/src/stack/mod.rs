@@ -1,0 +1,184 @@
+//! Drives machines over smoltcp sockets, and watches smoltcp devices.
+//!
+//! smoltcp tells three things apart that look alike: `RecvError::Finished` is the peer's FIN, `Ok(0)` is nothing
+//! yet, and `InvalidState` is a reset or a connection that is not open yet. [`Socket`] is where that is known, and
+//! where a close waits until smoltcp can carry it out safely.
+
+mod tap;
+
+pub use tap::{Tap, Token, Way};
+
+use crate::relay::{Broken, Ring, Stream};
+use smoltcp::socket::tcp;
+
+impl From<tcp::State> for crate::tcp::State {
+    fn from(state: tcp::State) -> Self {
+        match state {
+            tcp::State::Closed => Self::Closed,
+            tcp::State::Listen => Self::Listen,
+            tcp::State::SynSent => Self::SynSent,
+            tcp::State::SynReceived => Self::SynReceived,
+            tcp::State::Established => Self::Established,
+            tcp::State::FinWait1 => Self::FinWait1,
+            tcp::State::FinWait2 => Self::FinWait2,
+            tcp::State::CloseWait => Self::CloseWait,
+            tcp::State::Closing => Self::Closing,
+            tcp::State::LastAck => Self::LastAck,
+            tcp::State::TimeWait => Self::TimeWait,
+        }
+    }
+}
+
+/// What the owner of a socket wants to become of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wish {
+    /// It stays as it is.
+    #[default]
+    Keep,
+    /// Its sending half ends behind the octets written.
+    Close,
+    /// It ends at once, with a RST.
+    Abort,
+}
+
+impl Wish {
+    /// Carries the wish out as soon as that is safe, and returns whether the socket was told just now.
+    ///
+    /// A close waits in SYN-SENT and SYN-RECEIVED until the connection is open: in the one there is an answer to be
+    /// heard yet, in the other smoltcp 0.14 never sends the FIN; in CLOSE-WAIT it waits for an empty send queue, since smoltcp ignores window updates in
+    /// LAST-ACK.
+    pub fn settle(&mut self, socket: &mut tcp::Socket<'_>) -> bool {
+        let ready = match self {
+            Self::Keep => false,
+            Self::Abort => true,
+            Self::Close => match socket.state() {
+                tcp::State::SynSent | tcp::State::SynReceived => false,
+                tcp::State::CloseWait => socket.send_queue() == 0,
+                tcp::State::Listen
+                | tcp::State::Established
+                | tcp::State::FinWait1
+                | tcp::State::FinWait2
+                | tcp::State::Closing
+                | tcp::State::LastAck
+                | tcp::State::TimeWait
+                | tcp::State::Closed => true,
+            },
+        };
+        if ready {
+            if *self == Self::Abort {
+                socket.abort()
+            } else {
+                socket.close()
+            }
+            *self = Self::Keep;
+        }
+        ready
+    }
+}
+
+/// A smoltcp socket as a [`Ring`].
+#[derive(Debug)]
+pub struct Socket<'a, 'rings> {
+    socket: &'a mut tcp::Socket<'rings>,
+    wish: &'a mut Wish,
+    how: Broken,
+}
+
+impl<'a, 'rings> Socket<'a, 'rings> {
+    /// Returns a view of `socket`; closes and aborts are left in `wish`, for the owner to settle.
+    pub const fn new(socket: &'a mut tcp::Socket<'rings>, wish: &'a mut Wish) -> Self {
+        Self { socket, wish, how: Broken::Reset }
+    }
+
+    /// Says how the connection broke, if it is broken, where the owner knows better than smoltcp.
+    #[must_use]
+    pub const fn broken_by(mut self, how: Broken) -> Self {
+        self.how = how;
+        self
+    }
+
+    /// Returns the octets received that wait to be read.
+    pub fn unread(&self) -> usize {
+        self.socket.recv_queue()
+    }
+
+    /// Returns why nothing can be lent, knowing that smoltcp refused.
+    fn refusal(&self) -> nb::Error<Broken> {
+        match self.socket.state() {
+            tcp::State::Listen | tcp::State::SynSent | tcp::State::SynReceived => nb::Error::WouldBlock,
+            tcp::State::Closed
+            | tcp::State::Established
+            | tcp::State::FinWait1
+            | tcp::State::FinWait2
+            | tcp::State::CloseWait
+            | tcp::State::Closing
+            | tcp::State::LastAck
+            | tcp::State::TimeWait => nb::Error::Other(self.how),
+        }
+    }
+}
+
+impl Stream for Socket<'_, '_> {
+    fn read(&mut self, into: &mut [u8]) -> nb::Result<usize, Broken> {
+        debug_assert!(!into.is_empty(), "0 octets read would look like a FIN");
+        let read = self.with_received(|octets| {
+            let count = octets.len().min(into.len());
+            into[..count].copy_from_slice(&octets[..count]);
+            (count, count)
+        })?;
+        Ok(read.unwrap_or(0))
+    }
+
+    fn write(&mut self, from: &[u8]) -> nb::Result<usize, Broken> {
+        debug_assert!(!from.is_empty(), "no octets are neither taken nor refused");
+        self.with_space(|space| {
+            let count = space.len().min(from.len());
+            space[..count].copy_from_slice(&from[..count]);
+            (count, count)
+        })
+    }
+
+    fn close(&mut self) {
+        if *self.wish == Wish::Keep {
+            *self.wish = Wish::Close;
+        }
+    }
+
+    fn abort(&mut self) {
+        *self.wish = Wish::Abort;
+    }
+}
+
+impl Ring for Socket<'_, '_> {
+    fn with_received<R>(&mut self, take: impl FnOnce(&[u8]) -> (usize, R)) -> nb::Result<Option<R>, Broken> {
+        match self.socket.recv_queue() {
+            0 => match self.socket.recv_slice(&mut []) {
+                Ok(_) => Err(nb::Error::WouldBlock),
+                Err(tcp::RecvError::Finished) => Ok(None),
+                Err(tcp::RecvError::InvalidState) => Err(self.refusal()),
+            },
+            _ => match self.socket.recv(|octets| take(octets)) {
+                Ok(result) => Ok(Some(result)),
+                Err(tcp::RecvError::Finished) => Ok(None),
+                Err(tcp::RecvError::InvalidState) => Err(self.refusal()),
+            },
+        }
+    }
+
+    fn with_space<R>(&mut self, fill: impl FnOnce(&mut [u8]) -> (usize, R)) -> nb::Result<R, Broken> {
+        if *self.wish != Wish::Keep {
+            return Err(nb::Error::Other(Broken::Reset));
+        }
+        if self.socket.may_send() && !self.socket.can_send() {
+            return Err(nb::Error::WouldBlock);
+        }
+        match self.socket.send(fill) {
+            Ok(result) => Ok(result),
+            Err(tcp::SendError::InvalidState) => Err(self.refusal()),
+        }
+    }
+
+    fn unsent(&self) -> usize {
+        self.socket.send_queue()
+    }
+}

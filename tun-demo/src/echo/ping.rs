@@ -1,0 +1,124 @@
+//! `tun-demo ping`: how long echoes take.
+
+use super::flags::Ping;
+use crate::exit::{ADDRESS, FAILED, Failure, USAGE};
+use crate::printer::{Page, Printer};
+use crate::transfer::meter::Meter;
+use crate::transfer::stack;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use sockhop_hosted::engine::Engine;
+use sockhop_hosted::front::HostFront;
+use sockhop_hosted::ladder::Style;
+use sockhop_hosted::ping::{Means, Pinging};
+use sockhop_hosted::serve::Loop;
+use sockhop_hosted::via::{DialError, associate, dial, target};
+use std::io::Write;
+use std::net::{TcpStream, ToSocketAddrs};
+
+/// Sends the probes and tells what became of them.
+pub(crate) fn run(options: &Ping, out: &mut impl Write) -> Result<(), Failure> {
+    let turns = Loop::new()?;
+    let pinging =
+        if options.from_stack { from_stack(options, turns, out)? } else { from_host(options, turns, out)? };
+    write!(out, "{}", pinging.tally())?;
+    out.flush()?;
+    let (host, port) = &options.place;
+    match (pinging.tally().answered(), pinging.is_broken()) {
+        (0, _) => Err(Failure::new(
+            FAILED,
+            format!("no echo came from {host}:{port}: does `tun-demo echo` run there?"),
+        )),
+        (_, true) => Err(Failure::new(FAILED, format!("{host}:{port} ended the connection"))),
+        (_, false) => Ok(()),
+    }
+}
+
+fn token() -> Result<u64, Failure> {
+    getrandom::u64().map_err(|error| Failure::new(FAILED, format!("no randomness: {error}")))
+}
+
+fn from_host(options: &Ping, turns: Loop, out: &mut impl Write) -> Result<Pinging, Failure> {
+    let mut front = HostFront::new(turns.registry().try_clone()?, Vec::new(), 1)?;
+    // The association lasts as long as this connection.
+    let mut _association = None;
+    let means = if options.udp {
+        let (means, association) = datagrams(options, &mut front)?;
+        _association = association;
+        means
+    } else {
+        let (host, port) = &options.place;
+        let stream = dial(host, *port, options.via.as_ref()).map_err(undialled)?;
+        Means::Stream(front.adopt(turns.now(), stream)?)
+    };
+    let mut pinging = Pinging::new(means, token()?, options.count, options.interval, turns.now());
+    turns.on_host(front, &mut pinging, |pinging, _| tell(options, pinging, out))?;
+    tell(options, &mut pinging, out);
+    Ok(pinging)
+}
+
+/// Returns how datagrams get there, and the connection that an association hangs on.
+fn datagrams(options: &Ping, front: &mut HostFront) -> Result<(Means, Option<TcpStream>), Failure> {
+    let (host, port) = &options.place;
+    let any = |to: SocketAddr| -> IpAddr {
+        if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() }
+    };
+    if let Some(server) = &options.via {
+        let (stream, to) = associate(server).map_err(undialled)?;
+        let at = front.open_port_at(SocketAddr::new(any(to), 0))?;
+        return Ok((Means::Association(at, to, target(host, *port)), Some(stream)));
+    }
+    let unknown = |text: String| Failure::new(ADDRESS, format!("{host}: {text}"));
+    let mut found = (host.as_str(), *port).to_socket_addrs().map_err(|error| unknown(error.to_string()))?;
+    let to = found.next().ok_or_else(|| unknown("no address".to_owned()))?;
+    Ok((Means::Datagrams(front.open_port_at(SocketAddr::new(any(to), 0))?, to), None))
+}
+
+fn from_stack(options: &Ping, turns: Loop, out: &mut impl Write) -> Result<Pinging, Failure> {
+    let (host, port) = &options.place;
+    let to = host.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, *port)).map_err(|_| {
+        Failure::new(USAGE, format!("{host:?} is no address, and the stack resolves no names"))
+    })?;
+    let (tun, mut engine) = stack::open(&options.stack)?;
+    let ip = IpAddr::V4(options.stack.addr.0);
+    let unreachable = || Failure::new(ADDRESS, format!("the stack cannot reach {to}: is it IPv4?"));
+    let means = if options.udp {
+        Means::Datagrams(engine.open_port(ip).filter(|_| to.is_ipv4()).ok_or_else(unreachable)?, to)
+    } else {
+        Means::Stream(engine.connect(turns.now(), SocketAddr::new(ip, 0), to).ok_or_else(unreachable)?)
+    };
+    let mut pinging = Pinging::new(means, token()?, options.count, options.interval, turns.now());
+    let printer = options
+        .stack
+        .ladder
+        .then(|| Printer::start(Style { colour: crate::colour(), whole: true, ..Style::default() }));
+    turns.on_stack(tun, &mut engine, &mut pinging, |pinging, engine: &mut Engine<Meter>, _| {
+        match (&printer, &mut engine.recorder().sink_mut().page) {
+            (Some(printer), Some(page)) => printer.offer(page),
+            (None, _) | (_, None) => tell(options, pinging, out),
+        }
+    })?;
+    if let Some(printer) = printer {
+        printer.finish(engine.recorder().sink_mut().page.take().unwrap_or_else(Page::default))?;
+    }
+    tell(options, &mut pinging, out);
+    Ok(pinging)
+}
+
+/// Prints the echoes that have come.
+fn tell(options: &Ping, pinging: &mut Pinging, out: &mut impl Write) {
+    while let Some((number, took)) = pinging.next_echo() {
+        if !options.quiet {
+            // Whoever reads no more still gets the sums' exit code.
+            let _ = writeln!(out, "{number:>6}  {:.3} ms", took.as_secs_f64() * 1_000.0)
+                .and_then(|()| out.flush());
+        }
+    }
+}
+
+fn undialled(error: DialError) -> Failure {
+    let code = match error {
+        DialError::Host(..) => ADDRESS,
+        DialError::Server(..) => FAILED,
+    };
+    Failure::new(code, error.to_string())
+}
