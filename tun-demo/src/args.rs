@@ -573,7 +573,7 @@ fn user(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), password.to_owned()))
 }
 
-fn trace_file(text: &str) -> Result<PathBuf, String> {
+pub(crate) fn trace_file(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
     let known = Format::of(&path).is_some();
     known.then_some(path).ok_or(format!("{text:?} has no suffix that says a format: {}", Format::suffixes()))

@@ -1,11 +1,11 @@
-//! What `socks5` records: a ladder on the screen, a file, both or nothing.
+//! What a running stack records: a ladder on the screen, a file, both or nothing.
 
-use crate::args::Socks5;
 use crate::exit::{FAILED, Failure};
 use crate::printer::Page;
 use sockhop::trace::{Event, Header, Sink};
 use sockhop_hosted::report::{Recording, Spool, Unstarted};
 use std::io::Write;
+use std::path::Path;
 
 /// Who is told of everything the stack does: a ladder on the screen, a file, both or nobody.
 #[derive(Debug)]
@@ -26,10 +26,10 @@ impl Sink for Watch {
 }
 
 /// Opens the file to record to, if one is asked for.
-pub(crate) fn begin(options: &Socks5) -> Result<(Option<Unstarted>, Option<Spool>), Failure> {
-    let Some(path) = &options.trace else { return Ok((None, None)) };
+pub(crate) fn begin(path: Option<&Path>, node: &str) -> Result<(Option<Unstarted>, Option<Spool>), Failure> {
+    let Some(path) = path else { return Ok((None, None)) };
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    let header = Header::new("proxy", u64::try_from(since.as_nanos()).unwrap_or(0), 0);
+    let header = Header::new(node, u64::try_from(since.as_nanos()).unwrap_or(0), 0);
     let (recording, spool) = Recording::create(path, &header)
         .map_err(|error| Failure::new(FAILED, format!("{} cannot be written: {error}", path.display())))?;
     Ok((Some(recording), Some(spool)))
@@ -39,10 +39,10 @@ pub(crate) fn begin(options: &Socks5) -> Result<(Option<Unstarted>, Option<Spool
 pub(crate) fn say(
     recording: Recording,
     spool: Spool,
-    options: &Socks5,
+    path: Option<&Path>,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
-    let path = options.trace.as_deref().unwrap_or(std::path::Path::new("")).display();
+    let path = path.unwrap_or(Path::new("")).display();
     let (written, lost) = recording
         .finish(spool)
         .map_err(|error| Failure::new(FAILED, format!("{path} is not complete: {error}")))?;

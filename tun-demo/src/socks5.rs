@@ -55,7 +55,7 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
     let name = tun.name().to_owned();
     let mut config = engine::Config::new(stack.clone(), options.mtu.into(), [word(0), word(8)]);
     config.limits.ring.1 = RING;
-    let (recording, spool) = recording::begin(options)?;
+    let (recording, spool) = recording::begin(options.trace.as_deref(), "proxy")?;
     let feed = Feed::default();
     let own = Watch { page: options.ladder.then(Page::default), spool };
     let heard = Overheard { own, feed: feed.clone() };
@@ -82,7 +82,8 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
     let mut said = Vec::new();
     sum_up(&summary, &name, &mut said)?;
     let recorded = recording.zip(sink.own.spool);
-    let recorded = recorded.map(|(recording, spool)| recording::say(recording, spool, options, &mut said));
+    let path = options.trace.as_deref();
+    let recorded = recorded.map(|(recording, spool)| recording::say(recording, spool, path, &mut said));
     log.screen(&said)?;
     recorded.unwrap_or(Ok(()))
 }

@@ -4,7 +4,6 @@ pub(crate) mod flags;
 pub(crate) mod ping;
 
 use crate::exit::Failure;
-use crate::printer::{Page, Printer};
 use crate::socks5::cannot_listen;
 use crate::transfer::meter::Meter;
 use crate::transfer::stack;
@@ -12,7 +11,6 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use sockhop_hosted::echo::{Counted, Echo};
 use sockhop_hosted::engine::Engine;
 use sockhop_hosted::front::{self, HostFront};
-use sockhop_hosted::ladder::Style;
 use sockhop_hosted::serve::Loop;
 use std::io::Write;
 
@@ -48,25 +46,17 @@ fn on_host(options: &flags::Echo, turns: Loop, echo: &mut Echo) -> Result<(), Fa
 }
 
 fn on_stack(options: &flags::Echo, turns: Loop, echo: &mut Echo) -> Result<(), Failure> {
-    let (tun, mut engine) = stack::open(&options.stack)?;
+    let (tun, mut engine, watching) = stack::open(&options.stack)?;
     let at = SocketAddr::new(IpAddr::V4(options.stack.addr.0), flags::PORT);
     if !options.udp {
         engine.listen(at, 1);
     }
     engine.open_port_at(at);
     greet(options, at)?;
-    let printer = options
-        .stack
-        .ladder
-        .then(|| Printer::start(Style { colour: crate::colour(), whole: true, ..Style::default() }));
     turns.on_stack(tun, &mut engine, echo, |_, engine: &mut Engine<Meter>, _| {
-        if let (Some(printer), Some(page)) = (&printer, &mut engine.recorder().sink_mut().page) {
-            printer.offer(page);
-        }
+        watching.look(engine);
     })?;
-    if let Some(printer) = printer {
-        printer.finish(engine.recorder().sink_mut().page.take().unwrap_or_else(Page::default))?;
-    }
+    watching.finish(&mut engine)?;
     Ok(())
 }
 

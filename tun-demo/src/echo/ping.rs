@@ -2,13 +2,11 @@
 
 use super::flags::Ping;
 use crate::exit::{ADDRESS, FAILED, Failure, USAGE};
-use crate::printer::{Page, Printer};
 use crate::transfer::meter::Meter;
 use crate::transfer::stack;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use sockhop_hosted::engine::Engine;
 use sockhop_hosted::front::HostFront;
-use sockhop_hosted::ladder::Style;
 use sockhop_hosted::ping::{Means, Pinging};
 use sockhop_hosted::serve::Loop;
 use sockhop_hosted::via::{DialError, associate, dial, target};
@@ -78,7 +76,7 @@ fn from_stack(options: &Ping, turns: Loop, out: &mut impl Write) -> Result<Pingi
     let to = host.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, *port)).map_err(|_| {
         Failure::new(USAGE, format!("{host:?} is no address, and the stack resolves no names"))
     })?;
-    let (tun, mut engine) = stack::open(&options.stack)?;
+    let (tun, mut engine, watching) = stack::open(&options.stack)?;
     let ip = IpAddr::V4(options.stack.addr.0);
     let unreachable = || Failure::new(ADDRESS, format!("the stack cannot reach {to}: is it IPv4?"));
     let means = if options.udp {
@@ -87,19 +85,12 @@ fn from_stack(options: &Ping, turns: Loop, out: &mut impl Write) -> Result<Pingi
         Means::Stream(engine.connect(turns.now(), SocketAddr::new(ip, 0), to).ok_or_else(unreachable)?)
     };
     let mut pinging = Pinging::new(means, token()?, options.count, options.interval, turns.now());
-    let printer = options
-        .stack
-        .ladder
-        .then(|| Printer::start(Style { colour: crate::colour(), whole: true, ..Style::default() }));
     turns.on_stack(tun, &mut engine, &mut pinging, |pinging, engine: &mut Engine<Meter>, _| {
-        match (&printer, &mut engine.recorder().sink_mut().page) {
-            (Some(printer), Some(page)) => printer.offer(page),
-            (None, _) | (_, None) => tell(options, pinging, out),
+        if !watching.look(engine) {
+            tell(options, pinging, out);
         }
     })?;
-    if let Some(printer) = printer {
-        printer.finish(engine.recorder().sink_mut().page.take().unwrap_or_else(Page::default))?;
-    }
+    watching.finish(&mut engine)?;
     tell(options, &mut pinging, out);
     Ok(pinging)
 }

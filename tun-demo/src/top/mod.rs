@@ -3,10 +3,11 @@
 //! ```text
 //! Answer ──► Model ──► view ──► terminal
 //! key ──────►  │
-//!              └─ Wish ──► quit, write
+//!              └─ Wish ──► quit, write, report
 //! ```
 
 mod followed;
+mod keep;
 mod model;
 mod theme;
 mod view;
@@ -171,7 +172,11 @@ impl<'a> Screen<'a> {
         match self.model.press(*key) {
             None => Ok(false),
             Some(Wish::Write) => {
-                self.model.said = Some(self.write());
+                self.model.said = Some(keep::trace(&self.model));
+                Ok(false)
+            }
+            Some(Wish::Report) => {
+                self.model.said = Some(keep::report(&self.model));
                 Ok(false)
             }
             Some(Wish::Quit) if self.model.inside => {
@@ -181,21 +186,6 @@ impl<'a> Screen<'a> {
                 Ok(false)
             }
             Some(Wish::Quit) => Ok(true),
-        }
-    }
-
-    /// Writes what was followed of the chosen connection to a file, and returns what is said of it.
-    fn write(&self) -> String {
-        let Some((flow, tape)) =
-            self.model.chosen.and_then(|flow| Some((flow, self.model.followed.of(flow)?)))
-        else {
-            return "nothing was followed that could be written".to_owned();
-        };
-        let octets: Vec<u8> = tape.events.iter().flat_map(sockhop::trace::Event::encode).collect();
-        let path = format!("flow-{flow}.trace");
-        match std::fs::write(&path, octets) {
-            Ok(()) => format!("{} events are in {path}", tape.events.len()),
-            Err(error) => format!("{path}: {error}"),
         }
     }
 }

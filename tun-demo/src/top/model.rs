@@ -158,6 +158,7 @@ impl Row<'_> {
 pub(crate) enum Wish {
     Quit,
     Write,
+    Report,
 }
 
 impl Model {
@@ -263,6 +264,7 @@ impl Model {
         }
         match key.code {
             KeyCode::Char('q') => return Some(Wish::Quit),
+            KeyCode::Char('r') => return Some(Wish::Report),
             KeyCode::Char('w') => return Some(Wish::Write),
             KeyCode::Up | KeyCode::Char('k') => self.step(-1),
             KeyCode::Down | KeyCode::Char('j') => self.step(1),

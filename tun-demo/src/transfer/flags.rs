@@ -1,6 +1,6 @@
 //! The flags of `send` and `receive`.
 
-use crate::args::cidr4;
+use crate::args::{cidr4, trace_file};
 use clap::Args;
 use core::net::{IpAddr, Ipv4Addr};
 use sockhop_hosted::egress::Upstream;
@@ -124,6 +124,10 @@ pub(crate) struct Stack {
     /// Print each segment and each transition with its cause, on the stack
     #[arg(long, hide_short_help = true)]
     pub(crate) ladder: bool,
+
+    /// Record what the stack does, in the format of the suffix: .trace, .jsonl, .pcapng, ..
+    #[arg(long, hide_short_help = true, value_name = "FILE", value_parser = trace_file)]
+    pub(crate) trace: Option<PathBuf>,
 }
 
 /// Splits `HOST[:PORT]`.

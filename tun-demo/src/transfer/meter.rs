@@ -1,15 +1,15 @@
 //! What the stack's events say of a transfer: how much was sent again, and how long the window was closed.
 
-use crate::printer::Page;
+use crate::recording::Watch;
 use core::time::Duration;
 use sockhop::tcp::{Flags, Marks};
 use sockhop::time::Instant;
 use sockhop::trace::{Event, Sink, View};
 
-/// Counts as events pass, and keeps them for the ladder if there is one.
+/// Counts as events pass, and hands them on to a ladder and to a file where there are any.
 #[derive(Debug)]
 pub(crate) struct Meter {
-    pub(crate) page: Option<Page>,
+    pub(crate) watch: Watch,
     retransmitted: u64,
     closed: Duration,
     /// Since when our window stands closed, and the peer's.
@@ -26,8 +26,8 @@ pub(crate) struct Counted {
 }
 
 impl Meter {
-    pub(crate) const fn new(page: Option<Page>) -> Self {
-        Self { page, retransmitted: 0, closed: Duration::ZERO, since: (None, None) }
+    pub(crate) const fn new(watch: Watch) -> Self {
+        Self { watch, retransmitted: 0, closed: Duration::ZERO, since: (None, None) }
     }
 
     pub(crate) const fn counted(&self) -> Counted {
@@ -51,8 +51,6 @@ impl Sink for Meter {
                 None | Some(_) => {}
             }
         }
-        if let Some(page) = &mut self.page {
-            page.record(event);
-        }
+        self.watch.record(event);
     }
 }

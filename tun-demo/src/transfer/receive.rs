@@ -5,14 +5,12 @@ use super::meter::{Counted, Meter};
 use super::shown::Shown;
 use super::stack;
 use crate::exit::{FAILED, Failure, REFUSED, TRUNCATED, UNVERIFIED};
-use crate::printer::{Page, Printer};
 use crate::socks5::cannot_listen;
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 use serde_json::json;
 use sockhop::file::{Leading, Outcome};
 use sockhop_hosted::engine::Engine;
 use sockhop_hosted::front::{self, HostFront};
-use sockhop_hosted::ladder::Style;
 use sockhop_hosted::serve::Loop;
 use sockhop_hosted::transfer::{Existing, Folder, PORT, Policy, Received, Receiving};
 use std::io::Write;
@@ -63,23 +61,15 @@ fn on_stack(
     mut receiving: Receiving,
     desk: &mut Desk,
 ) -> Result<(), Failure> {
-    let (tun, mut engine) = stack::open(&options.stack)?;
+    let (tun, mut engine, watching) = stack::open(&options.stack)?;
     let at = SocketAddr::new(IpAddr::V4(options.stack.addr.0), PORT);
     engine.listen(at, 1);
     desk.greet(&format!("receiving into {} at {at} on {}", options.dir.display(), tun.name()))?;
-    let printer = options
-        .stack
-        .ladder
-        .then(|| Printer::start(Style { colour: crate::colour(), whole: true, ..Style::default() }));
     turns.on_stack(tun, &mut engine, &mut receiving, |receiving, engine: &mut Engine<Meter>, _| {
         desk.look(receiving, Some(engine.sink().counted()));
-        if let (Some(printer), Some(page)) = (&printer, &mut engine.recorder().sink_mut().page) {
-            printer.offer(page);
-        }
+        watching.look(engine);
     })?;
-    if let Some(printer) = printer {
-        printer.finish(engine.recorder().sink_mut().page.take().unwrap_or_else(Page::default))?;
-    }
+    watching.finish(&mut engine)?;
     desk.look(&mut receiving, Some(engine.sink().counted()));
     Ok(())
 }

@@ -5,13 +5,11 @@ use super::meter::{Counted, Meter};
 use super::shown::Shown;
 use super::stack;
 use crate::exit::{ADDRESS, FAILED, Failure, REFUSED, TRUNCATED, UNVERIFIED, USAGE};
-use crate::printer::{Page, Printer};
 use core::net::{IpAddr, SocketAddr};
 use serde_json::json;
 use sockhop::file::{Outcome, SenderError, SenderState};
 use sockhop_hosted::engine::Engine;
 use sockhop_hosted::front::HostFront;
-use sockhop_hosted::ladder::Style;
 use sockhop_hosted::serve::Loop;
 use sockhop_hosted::transfer::{FileSource, Progress, Sending, Sent, SourceError};
 use sockhop_hosted::via::{DialError, dial};
@@ -95,28 +93,20 @@ fn from_stack(options: &Send, source: FileSource, host: &str, port: u16) -> Resu
     let remote = host.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, port)).map_err(|_| {
         Failure::new(USAGE, format!("{host:?} is no address, and the stack resolves no names"))
     })?;
-    let (tun, mut engine) = stack::open(&options.stack)?;
     let turns = Loop::new()?;
+    let (tun, mut engine, watching) = stack::open(&options.stack)?;
     let local = SocketAddr::new(IpAddr::V4(options.stack.addr.0), 0);
     let flow = engine
         .connect(turns.now(), local, remote)
         .ok_or_else(|| Failure::new(ADDRESS, format!("the stack cannot reach {remote}: is it IPv4?")))?;
     let mut sending = Sending::new(source, options.classic, flow, turns.now()).map_err(failed)?;
-    let printer = options
-        .stack
-        .ladder
-        .then(|| Printer::start(Style { colour: crate::colour(), whole: true, ..Style::default() }));
     let mut shown = Shown::new();
     let progress = progress_of(&sending);
     turns.on_stack(tun, &mut engine, &mut sending, |sending, engine: &mut Engine<Meter>, _| {
         shown.show(&progress(sending));
-        if let (Some(printer), Some(page)) = (&printer, &mut engine.recorder().sink_mut().page) {
-            printer.offer(page);
-        }
+        watching.look(engine);
     })?;
-    if let Some(printer) = printer {
-        printer.finish(engine.recorder().sink_mut().page.take().unwrap_or_else(Page::default))?;
-    }
+    watching.finish(&mut engine)?;
     Ok((over(&sending, &mut shown)?, engine.sink().counted()))
 }
 

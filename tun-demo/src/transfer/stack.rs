@@ -4,14 +4,19 @@ use super::flags::Stack;
 use super::meter::Meter;
 use crate::args::host_of;
 use crate::exit::{FAILED, Failure, USAGE};
-use crate::printer::Page;
+use crate::printer::{Page, Printer};
+use crate::recording::{self, Watch};
 use core::net::IpAddr;
 use sockhop_hosted::engine::{self, Engine};
+use sockhop_hosted::ladder::Style;
 use sockhop_hosted::os;
+use sockhop_hosted::report::{Recording, Unstarted};
 use sockhop_hosted::tun::{self, Tun};
 
-/// Opens a TUN device and puts a stack behind it.
-pub(crate) fn open(flags: &Stack) -> Result<(Tun, Engine<Meter>), Failure> {
+/// Opens a TUN device and puts a stack behind it, which is watched as the flags say.
+///
+/// The loop comes first: it blocks the signals that the threads of the watching are not to take.
+pub(crate) fn open(flags: &Stack) -> Result<(Tun, Engine<Meter>, Watching<'_>), Failure> {
     let mut seed = [0; 16];
     getrandom::fill(&mut seed).map_err(|error| Failure::new(FAILED, format!("no randomness: {error}")))?;
     let word = |at: usize| seed[at..at + 8].iter().fold(0_u64, |word, octet| word << 8 | u64::from(*octet));
@@ -21,5 +26,44 @@ pub(crate) fn open(flags: &Stack) -> Result<(Tun, Engine<Meter>), Failure> {
     let tun =
         Tun::open(&tun::Config { name: flags.tun.clone(), addresses: vec![(host, prefix)], mtu: flags.mtu })?;
     let config = engine::Config::new(vec![(ip, prefix)], flags.mtu.into(), [word(0), word(8)]);
-    Ok((tun, Engine::new(config, Meter::new(flags.ladder.then(Page::default)))))
+    let (recording, spool) = recording::begin(flags.trace.as_deref(), "stack")?;
+    let engine = Engine::new(config, Meter::new(Watch { page: flags.ladder.then(Page::default), spool }));
+    let style = Style { colour: crate::colour(), whole: true, ..Style::default() };
+    let printer = flags.ladder.then(|| Printer::start(style));
+    Ok((tun, engine, Watching { flags, printer, recording: recording.map(Unstarted::start) }))
+}
+
+/// A ladder that is printed and a file that is written while a stack runs, where there are any.
+pub(crate) struct Watching<'a> {
+    flags: &'a Stack,
+    printer: Option<Printer>,
+    recording: Option<Recording>,
+}
+
+impl Watching<'_> {
+    /// Hands on what has happened; returns whether a ladder is printed.
+    pub(crate) fn look(&self, engine: &mut Engine<Meter>) -> bool {
+        let watch = &mut engine.recorder().sink_mut().watch;
+        if let (Some(printer), Some(page)) = (&self.printer, &mut watch.page) {
+            printer.offer(page);
+        }
+        if let Some(spool) = &mut watch.spool {
+            spool.offer();
+        }
+        self.printer.is_some()
+    }
+
+    /// Waits until everything is printed and written, and says what is in the file.
+    pub(crate) fn finish(self, engine: &mut Engine<Meter>) -> Result<(), Failure> {
+        let watch = &mut engine.recorder().sink_mut().watch;
+        if let Some(printer) = self.printer {
+            printer.finish(watch.page.take().unwrap_or_default())?;
+        }
+        match self.recording.zip(watch.spool.take()) {
+            Some((recording, spool)) => {
+                recording::say(recording, spool, self.flags.trace.as_deref(), &mut std::io::stderr())
+            }
+            None => Ok(()),
+        }
+    }
 }

@@ -218,11 +218,12 @@ impl Guard {
 
     /// Returns what is left of the window that the wire was shown last, as it stands in a header.
     ///
-    /// It is rounded up: the edge moves right by less than the step that [`slacken`](Self::slacken) keeps free.
+    /// It is rounded up: the edge moves right by less than the step that is kept free.
     pub fn window(&self) -> u16 {
         let Some(shown) = self.shown else { return self.window_believed() };
         let left = shown.since(self.tracker.rcv_nxt()).max(0).unsigned_abs();
-        u16::try_from(left.div_ceil(1 << self.tracker.our_shift())).unwrap_or(u16::MAX)
+        let shift = self.tracker.our_shift() & 15;
+        u16::try_from(left.saturating_add((1 << shift) - 1) >> shift).unwrap_or(u16::MAX)
     }
 
     /// Returns what smoltcp believes to have left of the window it advertised, as it stands in a header.

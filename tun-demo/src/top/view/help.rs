@@ -8,7 +8,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Span;
 
 /// The keys: what is pressed, in a word, and in a sentence.
-const KEYS: [(&str, &str, &str); 11] = [
+const KEYS: [(&str, &str, &str); 12] = [
     ("?", "help", "this page"),
     ("q", "quit", "leave; with --top the proxy ends as by Ctrl-C"),
     ("jk", "choose", "the next connection, or the one before; arrows as well"),
@@ -18,6 +18,7 @@ const KEYS: [(&str, &str, &str); 11] = [
     ("/", "filter", "show only rows with a text in them; Esc shows all"),
     ("l", "ladder", "the ladder on the whole screen"),
     ("d", "states", "the diagram of RFC 9293 with the way that was taken"),
+    ("r", "report", "a page of this connection for a browser, as far as it was followed"),
     ("w", "write", "the followed events of this connection to a file"),
     ("PgUp", "far", "ten at once; g and G go to the ends"),
 ];
@@ -37,7 +38,7 @@ pub(super) fn footer(buffer: &mut Buffer, area: Rect, model: &Model, theme: Them
     }
     let mut spans: Vec<Span<'_>> = Vec::new();
     let mut room = usize::from(area.width).saturating_sub(1);
-    for (key, word, _) in &KEYS[..10] {
+    for (key, word, _) in &KEYS[..11] {
         let word = match *key {
             "s" => format!("{word}: {}", model.sort.name()),
             "space" if model.paused => "go on".to_owned(),
