@@ -7,10 +7,12 @@ use crate::control::{Desk, Plan};
 use crate::egress::{self, Egress, Policy, Socket, Way};
 use crate::engine::{Counters, Event, Load};
 use crate::front::HostFront;
+use crate::metrics::{self, Latency, Text};
 use crate::os::{Asked, Signals};
 use crate::proxy::{self, Proxy, Report};
 use crate::runtime::{Reloaded, Summary};
 use crate::survey::Snapshot;
+use crate::upkeep::{Step, Upkeep};
 use crate::users::Judge;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -18,14 +20,13 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use sockhop::time::Instant;
 use std::io;
+use std::net::TcpListener;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
 const SIGNAL: Token = Token(0);
 const WAKER: Token = Token(1);
 const SOCKETS: usize = 2;
-/// How long connections may take to close after the first signal.
-const DRAIN: Duration = Duration::from_secs(2);
 
 /// A SOCKS proxy at sockets of this host.
 #[derive(Debug)]
@@ -38,16 +39,18 @@ pub struct Listening {
     desk: Option<Desk>,
     began: std::time::Instant,
     octets: (u64, u64),
+    resolving: Arc<Latency>,
+    upkeep: Upkeep,
 }
 
 impl Listening {
-    /// Returns a proxy that serves SOCKS at each of `at`, for at most `most` clients at once, and goes out by
+    /// Returns a proxy that serves SOCKS at each of these listeners, for at most `most` clients at once, and goes out by
     /// `way`, which is not the stack: there is none.
     ///
     /// # Errors
-    /// The host's, when it has no descriptors left or an address cannot be listened at.
+    /// The host's, when it has no descriptors left.
     pub fn new(
-        at: &[SocketAddr],
+        at: Vec<TcpListener>,
         most: usize,
         config: proxy::Config,
         mut policy: Policy,
@@ -60,10 +63,27 @@ impl Listening {
         let front = HostFront::new(registry.try_clone()?, at, most)?;
         policy.listening = front.listens_at()?;
         let waker = Arc::new(Waker::new(registry, WAKER)?);
-        let egress = egress::through(registry.try_clone()?, SOCKETS, policy, Arc::clone(&waker), way);
+        let resolving = Arc::new(Latency::default());
+        let egress = egress::through(
+            registry.try_clone()?,
+            SOCKETS,
+            policy,
+            Arc::clone(&waker),
+            way,
+            Arc::clone(&resolving),
+        )?;
         let proxy = Proxy::new(config, egress).judged_by(Judge::new(Arc::clone(&waker))?);
-        let began = std::time::Instant::now();
-        Ok(Self { poll, front, proxy, signals, waker, desk: None, began, octets: (0, 0) })
+        let (began, octets, upkeep) = (std::time::Instant::now(), (0, 0), Upkeep::default());
+        Ok(Self { poll, front, proxy, signals, waker, desk: None, began, octets, resolving, upkeep })
+    }
+
+    /// Does this beside serving.
+    pub fn keeping(mut self, upkeep: Upkeep) -> Self {
+        if let Some(board) = upkeep.board() {
+            board.rouse_by(Arc::clone(&self.waker));
+        }
+        self.upkeep = upkeep;
+        self
     }
 
     /// Has it asked what it does, as the plan says.
@@ -96,9 +116,12 @@ impl Listening {
         mut reload: Option<impl FnMut() -> Option<Reloaded>>,
     ) -> io::Result<Summary> {
         let mut events = Events::with_capacity(1_024);
-        let mut stopping: Option<Instant> = None;
+        self.upkeep.ready();
         loop {
-            let next = [self.front.poll_at(), self.proxy.poll_at(), stopping].into_iter().flatten().min();
+            let next = [self.front.poll_at(), self.proxy.poll_at(), self.upkeep.poll_at()]
+                .into_iter()
+                .flatten()
+                .min();
             // epoll counts in milliseconds: rounded down, the loop would spin through the last of them.
             let wait = next.map(|next| {
                 let micros = next.since(self.now()).as_micros();
@@ -121,37 +144,72 @@ impl Listening {
                 tell(Some(&report));
             }
             tell(None);
+            self.upkeep.beat(now);
+            self.post();
             self.show();
-            let asked = self.signals.take();
-            let reloads = asked == Some(Asked::Reload);
-            if reloads && let Some(reload) = &mut reload {
-                // What cannot be read changes nothing.
-                if let Some(Reloaded { config, rules }) = reload() {
-                    self.proxy.reconfigure(config);
-                    self.proxy.egress().reconfigure(rules);
+            let asked = match self.signals.take() {
+                Some(Asked::Reload) if reload.is_some() => {
+                    self.reload(reload.as_mut().and_then(|reload| reload()));
+                    None
                 }
-            } else if asked.is_some() {
-                if stopping.is_some() {
-                    break;
-                }
-                stopping = Some(now + DRAIN);
-                self.front.close();
-                self.proxy.shut(now, &mut self.front);
-                self.turn(now);
-            }
-            if stopping.is_some_and(|until| until <= now || self.front.is_empty()) {
-                break;
+                // With nothing to read again, a hangup is what it is to any program.
+                Some(Asked::Reload) => Some(Asked::Stop),
+                asked => asked,
+            };
+            if !self.go_on(asked, now) {
+                return Ok(self.summary());
             }
         }
+    }
+
+    /// Takes other settings, if they could be read; what cannot be read changes nothing.
+    fn reload(&mut self, reloaded: Option<Reloaded>) {
+        self.upkeep.reloading();
+        if let Some(Reloaded { config, rules }) = reloaded {
+            self.proxy.reconfigure(config);
+            self.proxy.egress().reconfigure(rules);
+        }
+        self.upkeep.ready();
+    }
+
+    /// Does what the end needs, if it has come; returns whether there is a next round.
+    fn go_on(&mut self, asked: Option<Asked>, now: Instant) -> bool {
+        let step = self.upkeep.step(asked, now, self.proxy.len(), self.front.len());
+        if matches!(step, Step::Refuse | Step::Shut) {
+            self.front.close();
+        }
+        if step == Step::Shut {
+            self.proxy.shut(now, &mut self.front);
+            self.turn(now);
+            // Without a connection left there is nothing that would wake the next round.
+            return !self.front.is_empty();
+        }
+        step != Step::End
+    }
+
+    /// Posts the numbers, if somebody waits for them.
+    fn post(&mut self) {
+        let Some(board) = self.upkeep.wanted().cloned() else { return };
+        let mut text = Text::default();
+        text.gauge("uptime_seconds", "How long it has run.", self.began.elapsed().as_secs_f64());
+        let (sessions, limited) = (self.proxy.len(), self.proxy.limited());
+        metrics::write_proxy(&mut text, self.proxy.meters(), sessions, limited, &self.resolving);
         let (accepted, refused) = self.front.counted();
-        Ok(Summary {
+        text.counter("clients_accepted_total", "Connections accepted.", accepted);
+        text.counter("clients_refused_total", "Connections turned away by --most.", refused);
+        board.post(text.into_string(), self.upkeep.is_ending());
+    }
+
+    fn summary(&self) -> Summary {
+        let (accepted, refused) = self.front.counted();
+        Summary {
             counters: Counters { accepted, refused, ..Counters::default() },
             load: Load { flows: self.front.len(), ..Load::default() },
             lasted: self.began.elapsed(),
             octets: self.octets,
             limited: self.proxy.limited(),
             dropped: 0,
-        })
+        }
     }
 
     /// Shows everything as it stands, if somebody has asked.

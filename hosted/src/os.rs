@@ -1,16 +1,20 @@
-//! What no safe crate offers: the ioctls that set an interface up, and signals as a file descriptor.
+//! What no safe crate offers: the ioctls that set an interface up, signals as a file descriptor, and fork.
 #![expect(
     unsafe_code,
-    reason = "ioctl and signalfd have no safe wrapper; each call below says why it is sound"
+    reason = "ioctl, signalfd and fork have no safe wrapper; each call below says why it is sound"
 )]
 
 use core::mem;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::panic::AssertUnwindSafe;
 use sockhop::tcp::State;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::panic::catch_unwind;
 
 const NAME: usize = libc::IFNAMSIZ;
+/// The first descriptor that is no standard stream.
+const FIRST: libc::c_int = 3;
 
 /// `struct in6_ifreq` of the kernel's `linux/ipv6.h`.
 #[repr(C)]
@@ -270,8 +274,10 @@ const fn kernel_state(number: u8) -> State {
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
-    /// To stop: SIGINT or SIGTERM.
+    /// To stop: SIGINT.
     Stop,
+    /// To stop once what stands has ended: SIGTERM.
+    Drain,
     /// To read the configuration again: SIGHUP.
     Reload,
 }
@@ -308,8 +314,11 @@ impl Signals {
             // The record begins with the signal's number.
             Ok(4..) => {
                 let number = u32::from_ne_bytes([record[0], record[1], record[2], record[3]]);
-                let hangup = u32::try_from(libc::SIGHUP) == Ok(number);
-                Some(if hangup { Asked::Reload } else { Asked::Stop })
+                Some(match number.cast_signed() {
+                    libc::SIGHUP => Asked::Reload,
+                    libc::SIGTERM => Asked::Drain,
+                    _ => Asked::Stop,
+                })
             }
             Ok(_) | Err(_) => None,
         }
@@ -325,5 +334,50 @@ impl AsFd for Signals {
 impl AsRawFd for Signals {
     fn as_raw_fd(&self) -> RawFd {
         self.0.as_raw_fd()
+    }
+}
+
+/// Starts a process that shares nothing with this one but `kept`, does `work` with it, and ends without a word.
+///
+/// Descriptors other than `kept`, standard streams included, are closed in it, so that it holds nothing open.
+///
+/// # Errors
+/// The kernel's, or `EBUSY` when this process has threads already: what they hold locked would stay so in the child.
+pub fn split_off(kept: OwnedFd, work: impl FnOnce(OwnedFd)) -> io::Result<()> {
+    if std::fs::read_dir("/proc/self/task")?.count() != 1 {
+        return Err(io::Error::from_raw_os_error(libc::EBUSY));
+    }
+    // SAFETY: there is one thread, so the child finds no lock taken and may do whatever this process may.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => {
+            // Its memory is a copy: unwinding must not reach what belongs to the parent.
+            let _ = catch_unwind(AssertUnwindSafe(|| alone(kept).map(work)));
+            // SAFETY: ends the process without running what the parent has left to be done at its end.
+            unsafe { libc::_exit(0) }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Closes everything but one descriptor, which is returned, blocks all signals, and turns the standard streams away.
+fn alone(kept: OwnedFd) -> io::Result<OwnedFd> {
+    let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    rustix::stdio::dup2_stdin(&null)?;
+    rustix::stdio::dup2_stdout(&null)?;
+    rustix::stdio::dup2_stderr(&null)?;
+    drop(null);
+    // SAFETY: the set is plain data, initialised by sigfillset. The descriptors that are closed belong to values of the
+    // parent's, of which this copy is never used or dropped; `kept` is given away in exchange for its duplicate.
+    unsafe {
+        let mut set: libc::sigset_t = mem::zeroed();
+        libc::sigfillset(&raw mut set);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const set, core::ptr::null_mut());
+        if libc::dup3(kept.as_raw_fd(), FIRST, libc::O_CLOEXEC) < 0 && kept.as_raw_fd() != FIRST {
+            return Err(io::Error::last_os_error());
+        }
+        mem::forget(kept);
+        libc::close_range(FIRST.cast_unsigned() + 1, libc::c_uint::MAX, 0);
+        Ok(OwnedFd::from_raw_fd(FIRST))
     }
 }

@@ -1,18 +1,45 @@
-//! Names to addresses and back, by the host's own resolver, on threads of its own.
+//! Names to addresses and back: by a stub that asks the host's name servers, all names at once, or by the C library on a
+//! few threads. The stub opens no file and loads no plug-in, so it works where the process is locked in.
 
+mod lookup;
+mod stub;
+mod system;
+mod wire;
+
+use crate::metrics::Latency;
+use crate::sandbox::Files;
 use core::net::{IpAddr, SocketAddr};
 use core::sync::atomic::{AtomicBool, Ordering};
 use mio::Waker;
 use std::collections::VecDeque;
+use std::io;
 use std::net::ToSocketAddrs;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Instant;
+use stub::Stub;
+use system::Source;
 
-/// How many names are resolved at once.
+/// How many names the C library resolves at once.
 const THREADS: usize = 8;
 /// How many more may wait.
 const WAITING: usize = 256;
+
+/// Who resolves names.
+#[derive(Clone, Debug, Default)]
+pub enum Names {
+    /// The C library, with all that `/etc/nsswitch.conf` tells it to ask.
+    #[default]
+    Libc,
+    /// A stub that reads `/etc/hosts` and `/etc/resolv.conf` through these.
+    Stub(Files),
+}
+
+impl Names {
+    /// The files that the stub reads.
+    pub const PATHS: [&str; 2] = [system::HOSTS, system::SERVERS];
+}
 
 /// The addresses of a name, or why there are none.
 pub type Answer = Result<Vec<SocketAddr>, String>;
@@ -21,6 +48,7 @@ pub type Answer = Result<Vec<SocketAddr>, String>;
 pub type Reversed = Result<String, String>;
 
 struct Question {
+    began: Instant,
     key: usize,
     generation: u64,
     what: What,
@@ -36,7 +64,27 @@ enum What {
     Name(IpAddr),
 }
 
+impl What {
+    /// The name or the address, for sentences.
+    fn shown(&self) -> String {
+        match self {
+            Self::Addresses(name, _) => name.clone(),
+            Self::Name(ip) => ip.to_string(),
+        }
+    }
+
+    /// Returns that there is nothing to be found, and why.
+    fn nothing(&self, why: &str) -> Told {
+        let text = format!("{}: {why}", self.shown());
+        match self {
+            Self::Addresses(..) => Told::Addresses(Err(text)),
+            Self::Name(_) => Told::Name(Err(text)),
+        }
+    }
+}
+
 /// What was found, in the words of the question.
+#[derive(Debug, PartialEq, Eq)]
 enum Told {
     Addresses(Answer),
     Name(Reversed),
@@ -70,6 +118,35 @@ pub enum Resolved {
 impl core::fmt::Debug for Question {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         self.what.fmt(f)
+    }
+}
+
+/// An answer and what it is to.
+type Answered<T> = (Question, T);
+
+/// By which those who work on questions tell their owner, who is woken for each answer.
+#[derive(Clone, Debug)]
+struct Tongue {
+    answers: Sender<Answered<Answer>>,
+    names: Sender<Answered<Reversed>>,
+    owner: Arc<Waker>,
+}
+
+impl Tongue {
+    /// Returns it with what its owner hears.
+    fn new(owner: Arc<Waker>) -> (Self, Receiver<Answered<Answer>>, Receiver<Answered<Reversed>>) {
+        let ((answers, answered), (names, named)) = (channel(), channel());
+        (Self { answers, names, owner }, answered, named)
+    }
+
+    /// Tells an answer; returns whether somebody hears it.
+    fn tell(&self, question: Question, told: Told) -> bool {
+        let heard = match told {
+            Told::Addresses(answer) => self.answers.send((question, answer)).is_ok(),
+            Told::Name(name) => self.names.send((question, name)).is_ok(),
+        };
+        // An owner that cannot be woken is gone.
+        heard && self.owner.wake().is_ok()
     }
 }
 
@@ -114,6 +191,17 @@ impl Queue {
         None
     }
 
+    /// Returns the first question that is not forgotten, without waiting for one.
+    fn next(&self) -> Option<Question> {
+        let mut waiting = self.lock();
+        waiting.questions.retain(|question| !question.is_forgotten());
+        waiting.questions.pop_front()
+    }
+
+    fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
     fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_all();
@@ -125,24 +213,53 @@ impl Queue {
     }
 }
 
-/// Resolves names on a few threads, each of which ends after its look-up when this is dropped.
+/// Resolves names on threads of its own, which end when this is dropped; one of the C library's after its look-up.
 #[derive(Debug)]
 pub struct Resolver {
     queue: Arc<Queue>,
-    answers: Receiver<(usize, u64, Answer)>,
-    names: Receiver<(usize, u64, Reversed)>,
+    answers: Receiver<Answered<Answer>>,
+    names: Receiver<Answered<Reversed>>,
+    /// How long names take.
+    took: Arc<Latency>,
+    /// Wakes the stub; the C library's threads wait for the queue itself.
+    stub: Option<Waker>,
 }
 
 impl Drop for Resolver {
     fn drop(&mut self) {
         self.queue.close();
+        self.rouse();
     }
 }
 
 impl Resolver {
-    /// Returns a resolver that asks this host's and wakes its owner for each answer.
-    pub fn new(waker: Arc<Waker>) -> Self {
-        Self::with(waker, look_up, crate::os::name_of)
+    /// Returns a resolver that asks whoever is named and wakes its owner for each answer.
+    ///
+    /// # Errors
+    /// The host's, when it has no descriptors left.
+    pub fn new(waker: Arc<Waker>, names: Names, took: Arc<Latency>) -> io::Result<Self> {
+        match names {
+            Names::Libc => Ok(Self::with(waker, look_up, crate::os::name_of)),
+            Names::Stub(files) => Self::stub(waker, Source::new(files)),
+        }
+        .map(|mut resolver| {
+            resolver.took = took;
+            resolver
+        })
+    }
+
+    fn stub(waker: Arc<Waker>, source: Source) -> io::Result<Self> {
+        let (queue, (tongue, answers, names)) = (Arc::new(Queue::default()), Tongue::new(waker));
+        let (stub, rouser) = Stub::new(Arc::clone(&queue), source, tongue)?;
+        thread::spawn(|| stub.run());
+        Ok(Self { queue, answers, names, took: Arc::default(), stub: Some(rouser) })
+    }
+
+    /// Has the stub look at the queue; one that cannot be woken has no descriptors and answers nobody.
+    fn rouse(&self) {
+        if let Some(stub) = &self.stub {
+            let _ = stub.wake();
+        }
     }
 
     /// Returns a resolver that asks `look_up` for addresses and `reverse` for names, which may take their time, and
@@ -153,29 +270,23 @@ impl Resolver {
         reverse: impl Fn(IpAddr) -> Reversed + Send + Sync + 'static,
     ) -> Self {
         let queue = Arc::new(Queue::default());
-        let ask = Arc::new(move |what: What| match what {
-            What::Addresses(name, port) => Told::Addresses(look_up(&name, port)),
-            What::Name(ip) => Told::Name(reverse(ip)),
+        let ask = Arc::new(move |what: &What| match what {
+            What::Addresses(name, port) => Told::Addresses(look_up(name, *port)),
+            What::Name(ip) => Told::Name(reverse(*ip)),
         });
-        let ((answered, answers), (named, names)) = (channel(), channel());
+        let (tongue, answers, names) = Tongue::new(waker);
         for _ in 0..THREADS {
-            let (queue, ask, waker) = (Arc::clone(&queue), Arc::clone(&ask), Arc::clone(&waker));
-            let (answered, named) = (answered.clone(), named.clone());
+            let (queue, ask, tongue) = (Arc::clone(&queue), Arc::clone(&ask), tongue.clone());
             thread::spawn(move || {
-                while let Some(Question { key, generation, what, .. }) = queue.take() {
-                    let heard = match ask(what) {
-                        Told::Addresses(answer) => answered.send((key, generation, answer)).is_ok(),
-                        Told::Name(name) => named.send((key, generation, name)).is_ok(),
-                    };
-                    if !heard {
+                while let Some(question) = queue.take() {
+                    let told = ask(&question.what);
+                    if !tongue.tell(question, told) {
                         return;
                     }
-                    // An owner that cannot be woken is gone.
-                    let _ = waker.wake();
                 }
             });
         }
-        Self { queue, answers, names }
+        Self { queue, answers, names, took: Arc::default(), stub: None }
     }
 
     /// Asks for a name's addresses; a literal is told at once and nobody is asked.
@@ -203,17 +314,25 @@ impl Resolver {
     fn ask(&self, key: usize, generation: u64, what: What) -> Option<Asked> {
         let forgotten = Arc::new(AtomicBool::new(false));
         let asked = Asked(Arc::clone(&forgotten));
-        self.queue.put(Question { key, generation, what, forgotten }).then_some(asked)
+        let question = Question { began: Instant::now(), key, generation, what, forgotten };
+        self.queue.put(question).then(|| {
+            self.rouse();
+            asked
+        })
     }
 
     /// Returns the next answer with the key and generation of its question.
     pub fn answer(&self) -> Option<(usize, u64, Answer)> {
-        self.answers.try_recv().ok()
+        let (question, answer) = self.answers.try_recv().ok()?;
+        self.took.observe(question.began.elapsed());
+        Some((question.key, question.generation, answer))
     }
 
     /// Returns the next name that was found for an address, with the key and generation of its question.
     pub fn name(&self) -> Option<(usize, u64, Reversed)> {
-        self.names.try_recv().ok()
+        let (question, name) = self.names.try_recv().ok()?;
+        self.took.observe(question.began.elapsed());
+        Some((question.key, question.generation, name))
     }
 }
 
@@ -323,7 +442,8 @@ mod tests {
     fn question(name: &str) -> (Question, Asked) {
         let asked = Asked::default();
         let forgotten = Arc::clone(&asked.0);
-        (Question { key: 0, generation: 0, what: What::Addresses(name.to_owned(), 80), forgotten }, asked)
+        let what = What::Addresses(name.to_owned(), 80);
+        (Question { began: Instant::now(), key: 0, generation: 0, what, forgotten }, asked)
     }
 
     fn name(question: Option<Question>) -> Option<String> {

@@ -12,10 +12,12 @@
 use crate::control::{Desk, Plan};
 use crate::egress::{self, Egress, Policy, Rule, Socket, Way};
 use crate::engine::{self, Counters, Engine, Event, Load};
+use crate::metrics::{self, Latency, StackNumbers, Tally, Text};
 use crate::os::{Asked, Signals};
 use crate::proxy::{self, Proxy, Report};
 use crate::survey::Snapshot;
 use crate::tun::Tun;
+use crate::upkeep::{Step, Upkeep};
 use crate::users::Judge;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -33,8 +35,6 @@ const WAKER: Token = Token(2);
 const SOCKETS: usize = 3;
 /// Packets taken in one round.
 const BATCH: usize = 64;
-/// How long connections may take to close after the first signal.
-const DRAIN: Duration = Duration::from_secs(2);
 /// The service of the clients' listeners; those of a BIND are the egress's.
 const SOCKS: engine::Service = 1;
 
@@ -69,13 +69,16 @@ pub struct Reloaded {
 pub struct Runtime<S: Sink> {
     poll: Poll,
     tun: Tun,
-    engine: Engine<S>,
+    engine: Engine<Tally<S>>,
     proxy: Proxy<Box<dyn Egress<Stream = Socket>>>,
     signals: Signals,
     waker: Arc<Waker>,
     desk: Option<Desk>,
     began: std::time::Instant,
     octets: (u64, u64),
+    listeners: Vec<SocketAddr>,
+    resolving: Arc<Latency>,
+    upkeep: Upkeep,
 }
 
 impl<S: Sink> Runtime<S> {
@@ -85,7 +88,7 @@ impl<S: Sink> Runtime<S> {
     /// The host's, when it has no descriptors left.
     pub fn new(
         tun: Tun,
-        mut engine: Engine<S>,
+        mut engine: Engine<Tally<S>>,
         listeners: &[SocketAddr],
         config: proxy::Config,
         policy: Policy,
@@ -97,13 +100,43 @@ impl<S: Sink> Runtime<S> {
         registry.register(&mut SourceFd(&tun.as_raw_fd()), TUN, Interest::READABLE)?;
         registry.register(&mut SourceFd(&signals.as_raw_fd()), SIGNAL, Interest::READABLE)?;
         let waker = Arc::new(Waker::new(registry, WAKER)?);
-        let egress = egress::through(registry.try_clone()?, SOCKETS, policy, Arc::clone(&waker), way);
+        let resolving = Arc::new(Latency::default());
+        let egress = egress::through(
+            registry.try_clone()?,
+            SOCKETS,
+            policy,
+            Arc::clone(&waker),
+            way,
+            Arc::clone(&resolving),
+        )?;
         for listener in listeners {
             engine.listen(*listener, SOCKS);
         }
         let proxy = Proxy::new(config, egress).judged_by(Judge::new(Arc::clone(&waker))?);
         let began = std::time::Instant::now();
-        Ok(Self { poll, tun, engine, proxy, signals, waker, desk: None, began, octets: (0, 0) })
+        Ok(Self {
+            poll,
+            tun,
+            engine,
+            proxy,
+            signals,
+            waker,
+            desk: None,
+            began,
+            octets: (0, 0),
+            listeners: listeners.to_vec(),
+            resolving,
+            upkeep: Upkeep::default(),
+        })
+    }
+
+    /// Does this beside serving.
+    pub fn keeping(mut self, upkeep: Upkeep) -> Self {
+        if let Some(board) = upkeep.board() {
+            board.rouse_by(Arc::clone(&self.waker));
+        }
+        self.upkeep = upkeep;
+        self
     }
 
     /// Has it asked what it does, as the plan says.
@@ -133,10 +166,10 @@ impl<S: Sink> Runtime<S> {
         self.engine.recorder().record(now, 0, View::Clock { unix });
         let mut events = Events::with_capacity(1_024);
         let mut packet = vec![0; 65_536];
-        let mut stopping: Option<Instant> = None;
         let mut more = true;
+        self.upkeep.ready();
         loop {
-            let wait = if more { Some(Duration::ZERO) } else { self.wait(stopping) };
+            let wait = if more { Some(Duration::ZERO) } else { self.wait() };
             match self.poll.poll(&mut events, wait) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 outcome => outcome?,
@@ -155,36 +188,77 @@ impl<S: Sink> Runtime<S> {
             while let Some(report) = self.proxy.next_report() {
                 self.octets.0 += report.octets.0;
                 self.octets.1 += report.octets.1;
-                tell(Some(&report), self.engine.recorder().sink_mut());
+                tell(Some(&report), self.engine.recorder().sink_mut().inner_mut());
             }
-            tell(None, self.engine.recorder().sink_mut());
+            tell(None, self.engine.recorder().sink_mut().inner_mut());
+            self.upkeep.beat(now);
+            self.post();
             self.show();
-            let asked = self.signals.take();
-            let reloads = asked == Some(Asked::Reload);
-            if reloads && let Some(reload) = &mut reload {
-                // What cannot be read changes nothing.
-                if let Some(Reloaded { config, rules }) = reload() {
-                    self.proxy.reconfigure(config);
-                    self.proxy.egress().reconfigure(rules);
+            let asked = match self.signals.take() {
+                Some(Asked::Reload) if reload.is_some() => {
+                    self.reload(reload.as_mut().and_then(|reload| reload()));
+                    None
                 }
-            } else if asked.is_some() {
-                if stopping.is_some() {
-                    break;
-                }
-                stopping = Some(now + DRAIN);
-                self.proxy.shut(now, &mut self.engine);
-                self.turn(now);
-            }
-            if stopping.is_some_and(|until| until <= now || self.engine.load().flows == 0) {
-                break;
+                // With nothing to read again, a hangup is what it is to any program.
+                Some(Asked::Reload) => Some(Asked::Stop),
+                asked => asked,
+            };
+            if !self.go_on(asked, now) {
+                return Ok((self.summary(), self.engine.into_sink().into_inner()));
             }
         }
-        Ok((self.summary(), self.engine.into_sink()))
+    }
+
+    /// Takes other settings, if they could be read; what cannot be read changes nothing.
+    fn reload(&mut self, reloaded: Option<Reloaded>) {
+        self.upkeep.reloading();
+        if let Some(Reloaded { config, rules }) = reloaded {
+            self.proxy.reconfigure(config);
+            self.proxy.egress().reconfigure(rules);
+        }
+        self.upkeep.ready();
+    }
+
+    /// Does what the end needs, if it has come; returns whether there is a next round.
+    fn go_on(&mut self, asked: Option<Asked>, now: Instant) -> bool {
+        let (sessions, connections) = (self.proxy.len(), self.engine.load().flows);
+        let step = self.upkeep.step(asked, now, sessions, connections);
+        if matches!(step, Step::Refuse | Step::Shut) {
+            for listener in self.listeners.drain(..) {
+                self.engine.unlisten(listener);
+            }
+        }
+        if step == Step::Shut {
+            self.proxy.shut(now, &mut self.engine);
+            self.turn(now);
+            // Without a connection left there is nothing that would wake the next round.
+            return self.engine.load().flows > 0;
+        }
+        step != Step::End
+    }
+
+    /// Posts the numbers, if somebody waits for them.
+    fn post(&mut self) {
+        let Some(board) = self.upkeep.wanted().cloned() else { return };
+        let mut text = Text::default();
+        text.gauge("uptime_seconds", "How long it has run.", self.began.elapsed().as_secs_f64());
+        let (sessions, limited) = (self.proxy.len(), self.proxy.limited());
+        metrics::write_proxy(&mut text, self.proxy.meters(), sessions, limited, &self.resolving);
+        let (counters, load, states) = (self.engine.counters(), self.engine.load(), self.engine.states());
+        let dropped = self.tun.dropped();
+        if let Some(tally) = self.engine.recorder().sink().counts() {
+            let numbers = StackNumbers { counters, load, states, tally, dropped };
+            metrics::write_stack(&mut text, &numbers);
+        }
+        board.post(text.into_string(), self.upkeep.is_ending());
     }
 
     /// Returns how long nothing can happen by itself.
-    fn wait(&self, stopping: Option<Instant>) -> Option<Duration> {
-        let next = [self.engine.poll_at(), self.proxy.poll_at(), stopping].into_iter().flatten().min()?;
+    fn wait(&self) -> Option<Duration> {
+        let next = [self.engine.poll_at(), self.proxy.poll_at(), self.upkeep.poll_at()]
+            .into_iter()
+            .flatten()
+            .min()?;
         // epoll counts in milliseconds: rounded down, the loop would spin through the last of them.
         Some(Duration::from_millis(
             u64::try_from(next.since(self.now()).as_micros().div_ceil(1_000)).unwrap_or(0),

@@ -99,6 +99,11 @@ impl Running {
         std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("the process is there").count()
     }
 
+    /// Returns the process's number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Asks the process to read its settings again.
     pub fn hang_up(&self) {
         if let Some(pid) = rustix::process::Pid::from_raw(self.child.id().cast_signed()) {

@@ -59,3 +59,21 @@ fn a_cable_narrower_than_both_ends_believe_carries_everything() {
     assert_eq!(sent, back);
     assert!(proxy.until("complete").contains("up 4194304 B down 4194304 B"));
 }
+
+#[test]
+fn what_was_set_up_is_undone_even_when_the_proxy_is_killed() {
+    if !possible("what_was_set_up_is_undone_even_when_the_proxy_is_killed", &["nft"]) {
+        return;
+    }
+    let namespace = Namespace::new();
+    let before = namespace.shell("cat /proc/sys/net/ipv4/ip_forward");
+    let proxy = namespace.proxy(&["--egress", "stack", "--setup"]);
+    assert!(namespace.shell("nft list tables").contains("sockhop_tun0"));
+    assert_eq!(namespace.shell("cat /proc/sys/net/ipv4/ip_forward"), "1");
+    // Killed, it can undo nothing itself, nor could it before: it has no privileges.
+    drop(proxy);
+    let until =
+        "for i in $(seq 1000); do [ -z \"$(nft list tables)\" ] && break; done; nft list tables; echo none";
+    assert_eq!(namespace.shell(until), "none");
+    assert_eq!(namespace.shell("cat /proc/sys/net/ipv4/ip_forward"), before);
+}

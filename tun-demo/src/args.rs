@@ -1,5 +1,9 @@
 //! Every flag, once: parsing, help, man page and completions come from here.
 
+mod service;
+
+pub(crate) use service::{Locking, Resolution, Service};
+
 use crate::echo::flags::{Echo, Ping};
 use crate::exit;
 use crate::transfer::flags::{self, Receive, Send};
@@ -34,7 +38,6 @@ pub(crate) enum Command {
   sudo tun-demo socks5                                    on 198.18.0.2:1080
   sudo tun-demo socks5 --ladder --trace x.pcapng          and print every segment, and record it
   sudo tun-demo socks5 --user ann:secret                  and ask for a password
-  sudo tun-demo socks5 --addr 10.9.9.2/30 --addr6 none    and other addresses
   sudo tun-demo socks5 --deny 10.0.0.0/8 --allow loopback and other rules
   tun-demo socks5 --listen 127.0.0.1:1080                 without a TUN and without root
   sudo tun-demo socks5 --egress socks5://127.0.0.1:9050   and out through another server
@@ -105,6 +108,9 @@ pub(crate) enum Command {
   tun-demo passwd ann >> users
   sudo tun-demo socks5 --users users")]
     Passwd(Passwd),
+    /// Print a file for `socks5 --config` with every setting, its help and its default
+    #[command(subcommand, after_help = "Examples:\n  tun-demo config print | sudo tee /etc/sockhop.toml")]
+    Config(ConfigCommand),
     /// Say what is missing to run, and what mends it
     #[command(after_help = "Examples:\n  tun-demo doctor && sudo tun-demo socks5")]
     Doctor,
@@ -122,9 +128,21 @@ pub(crate) enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Print the manual page
-    #[command(after_help = "Examples:\n  tun-demo man | man -l -")]
-    Man,
+    /// Print the manual, or write a page for each command into a folder
+    #[command(
+        after_help = "Examples:\n  tun-demo man | man -l -\n  tun-demo man --to /usr/local/share/man/man1"
+    )]
+    Man {
+        /// A folder that is there
+        #[arg(long, value_name = "DIR")]
+        to: Option<PathBuf>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print every setting, switched off, with its help and its default
+    Print,
 }
 
 #[derive(Args, Debug)]
@@ -168,7 +186,7 @@ pub(crate) struct Socks5 {
     #[arg(long, value_name = "FILE")]
     pub(crate) users: Option<PathBuf>,
 
-    /// The way out: host, stack, or another server as in socks5://ann:secret@host:1080
+    /// The way out: host, stack, or a server as in socks5://ann:secret@host:1080
     ///
     /// With stack both legs of a session stand on the userspace stack and can be seen. Beyond this host it then needs
     /// forwarding and masquerading, which --setup sees to.
@@ -221,6 +239,12 @@ pub(crate) struct Socks5 {
     /// Seconds a target may take to answer
     #[arg(long, hide_short_help = true, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     pub(crate) connect_timeout: Duration,
+
+    #[command(flatten)]
+    pub(crate) service: Service,
+
+    #[command(flatten)]
+    pub(crate) locking: Locking,
 }
 
 /// Where a process is asked.

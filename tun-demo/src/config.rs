@@ -5,7 +5,9 @@
 
 use crate::args::{Arguments, Command};
 use crate::exit::{FAILED, Failure, USAGE};
+use crate::settings::NOT_IN_FILE;
 use clap::{CommandFactory, Parser};
+use sockhop_hosted::sandbox::Files;
 use std::ffi::OsString;
 use std::path::Path;
 use toml::Value;
@@ -14,7 +16,7 @@ use toml::Value;
 ///
 /// # Errors
 /// As clap prints them, or a sentence that names the file and the key.
-pub(crate) fn parse(line: Vec<OsString>) -> Result<Result<Arguments, clap::Error>, Failure> {
+pub(crate) fn parse(line: Vec<OsString>, files: &Files) -> Result<Result<Arguments, clap::Error>, Failure> {
     let arguments = match Arguments::try_parse_from(&line) {
         Ok(arguments) => arguments,
         Err(error) => return Ok(Err(error)),
@@ -22,7 +24,8 @@ pub(crate) fn parse(line: Vec<OsString>) -> Result<Result<Arguments, clap::Error
     let Command::Socks5(options) = &arguments.command else { return Ok(Ok(arguments)) };
     let Some(path) = &options.config else { return Ok(Ok(arguments)) };
     let shown = path.display();
-    let text = std::fs::read_to_string(path)
+    let text = files
+        .read(path)
         .map_err(|error| Failure::new(FAILED, format!("{shown}: {error}; --config names a file of flags")))?;
     let flags = flags(path, &text)?;
     // The program, its subcommand, the file, the line.
@@ -40,7 +43,7 @@ fn flags(path: &Path, text: &str) -> Result<Vec<String>, Failure> {
     let socks5 = command.find_subcommand("socks5").into_iter().flat_map(clap::Command::get_arguments);
     let known: Vec<(&str, bool)> = socks5
         .filter_map(|flag| Some((flag.get_long()?, flag.get_action().takes_values())))
-        .filter(|(name, _)| !["config", "help"].contains(name))
+        .filter(|(name, _)| !NOT_IN_FILE.contains(name))
         .collect();
     let mut flags = Vec::new();
     for (key, value) in &table {
@@ -86,6 +89,23 @@ mod tests {
     }
 
     #[test]
+    fn the_printed_file_is_read_with_every_setting_switched_on() {
+        let mut printed = Vec::new();
+        crate::settings::print(&mut printed).unwrap();
+        let printed = String::from_utf8(printed).unwrap();
+        assert_eq!(read(&printed), Ok(vec![]), "as it is printed it changes nothing");
+        let on: Vec<&str> = printed.lines().filter_map(|line| line.strip_prefix('#')).collect();
+        let on: Vec<&str> = on.into_iter().filter(|line| !line.starts_with(' ')).collect();
+        assert!(on.len() > 20, "{on:?}");
+        let text = on.join("\n");
+        let flags = read(&text).unwrap();
+        for name in ["--port=1080", "--addr=198.18.0.2/30", "--egress=host", "--drain=0", "--log=text"] {
+            assert!(flags.iter().any(|flag| flag == name), "{name} is not in {flags:?}");
+        }
+        assert!(printed.lines().all(|line| line.len() <= 100), "{printed}");
+    }
+
+    #[test]
     fn every_flag_of_the_help_is_accepted_in_a_file_and_says_the_same_there() {
         let values = [
             ("listen", "\"127.0.0.1:1080\""),
@@ -110,6 +130,13 @@ mod tests {
             ("ladder", "true"),
             ("handshake-timeout", "2.5"),
             ("connect-timeout", "3"),
+            ("activated", "true"),
+            ("log", "\"json\""),
+            ("metrics", "\"127.0.0.1:9102\""),
+            ("drain", "30"),
+            ("run-as", "\"1000:1000\""),
+            ("no-sandbox", "true"),
+            ("names", "\"libc\""),
         ];
         let command = Arguments::command();
         let socks5 = command.find_subcommand("socks5").unwrap();

@@ -1,6 +1,7 @@
 //! `tun-demo doctor`: what is missing, and the command that mends it.
 
 use crate::exit::{Failure, MISSING};
+use sockhop_hosted::sandbox;
 use sockhop_hosted::tun::{Config, Error, Tun};
 use std::io::Write;
 use std::path::Path;
@@ -28,6 +29,16 @@ pub(crate) fn run(out: &mut impl Write) -> Result<(), Failure> {
     say(
         "IPv6",
         Ok(if ipv6 { "is there" } else { "is switched off; the proxy serves IPv4 only" }.to_owned()),
+    )?;
+    let (landlock, seccomp) = sandbox::offered();
+    let layer = |there: bool| if there { "is there" } else { "is not in this kernel" };
+    say(
+        "the sandbox",
+        Ok(format!(
+            "landlock {}, seccomp {}; the proxy locks itself in with both",
+            layer(landlock),
+            layer(seccomp)
+        )),
     )?;
     let curl = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
         .any(|dir| dir.join("curl").exists());

@@ -1,7 +1,7 @@
 //! The exit codes, in one table that the program, its help and its tests read.
 
 use core::fmt;
-use sockhop_hosted::{forwarding, tun};
+use sockhop_hosted::{forwarding, sandbox, tun};
 use std::io;
 
 /// Something failed that has no code of its own.
@@ -27,17 +27,17 @@ pub(crate) const NOBODY: u8 = 10;
 
 /// The table as the long help shows it.
 pub(crate) const TABLE: &str = "Exit codes:
-  0  done, or stopped by Ctrl-C
-  1  something failed that has no code of its own
-  2  the command line is wrong
-  3  root is needed, or CAP_NET_ADMIN
-  4  there is no TUN device, or its name cannot be used
-  5  an address or a route is in the way
-  6  something is missing: doctor found it, or a flag needs it
-  7  a file was transferred, and nothing proves that it is whole (--classic)
-  8  a file was truncated: it goes on where it was cut
-  9  a file was refused
-  10 no running proxy answers, or several do";
+   0  done, or stopped by Ctrl-C
+   1  something failed that has no code of its own
+   2  the command line is wrong
+   3  root is needed, or CAP_NET_ADMIN
+   4  there is no TUN device, or its name cannot be used
+   5  an address or a route is in the way
+   6  something is missing: doctor found it, or a flag needs it
+   7  a file was transferred, and nothing proves that it is whole (--classic)
+   8  a file was truncated: it goes on where it was cut
+   9  a file was refused
+  10  no running proxy answers, or several do";
 
 /// Why the program ends, and with which code.
 #[derive(Debug)]
@@ -87,6 +87,16 @@ impl From<forwarding::Error> for Failure {
         let code = match &error {
             forwarding::Error::NoNft(_) => MISSING,
             forwarding::Error::Nft(_) | forwarding::Error::Switch(..) => ADDRESS,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<sandbox::Error> for Failure {
+    fn from(error: sandbox::Error) -> Self {
+        let code = match &error {
+            sandbox::Error::User(..) => PRIVILEGE,
+            sandbox::Error::Threads | sandbox::Error::Privilege(..) | sandbox::Error::Path(..) => FAILED,
         };
         Self::new(code, error.to_string())
     }

@@ -8,11 +8,15 @@ mod echo;
 mod exit;
 mod explain;
 mod lab;
+mod lockdown;
+mod log;
 mod netstat;
 mod passwd;
 mod printer;
 mod recording;
 mod report;
+mod service;
+mod settings;
 mod shown;
 mod sim;
 mod socks5;
@@ -21,14 +25,15 @@ mod top;
 mod trace;
 mod transfer;
 
-use args::{Arguments, Command};
+use args::{Arguments, Command, ConfigCommand};
 use clap::CommandFactory;
 use exit::Failure;
+use sockhop_hosted::sandbox::Files;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let done = match config::parse(std::env::args_os().collect()) {
+    let done = match config::parse(std::env::args_os().collect(), &Files::default()) {
         Ok(Ok(arguments)) => run(&arguments.command),
         Ok(Err(error)) => {
             // A reader that has gone has seen enough.
@@ -76,6 +81,7 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Trace(options) => trace::run(options, &mut out),
         Command::Explain(options) => explain::run(options, &mut out),
         Command::Passwd(options) => passwd::run(options, &mut out),
+        Command::Config(ConfigCommand::Print) => settings::print(&mut out),
         Command::Doctor => doctor::run(&mut out),
         Command::States(options) => Ok(states::print(options, &mut out)?),
         Command::Completions { shell } => {
@@ -84,7 +90,9 @@ fn run(command: &Command) -> Result<(), Failure> {
             clap_complete::generate(*shell, &mut Arguments::command(), "tun-demo", &mut script);
             Ok(out.write_all(&script)?)
         }
-        Command::Man => man(&mut out),
+        Command::Man { to: None } => man(&mut out),
+        Command::Man { to: Some(folder) } => clap_mangen::generate_to(Arguments::command(), folder)
+            .map_err(|error| Failure::new(exit::FAILED, format!("{}: {error}", folder.display()))),
     }
 }
 

@@ -3,8 +3,11 @@
 use crate::args::{Arguments, Command, Net6, Socks5, host_of};
 use crate::config;
 use crate::exit::{ADDRESS, FAILED, Failure, PRIVILEGE, USAGE};
+use crate::lockdown;
+use crate::log::Log;
 use crate::printer::Page;
 use crate::recording::{self, Watch};
+use crate::service;
 use crate::shown::{self, Shown};
 use crate::top;
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -13,10 +16,13 @@ use sockhop_hosted::egress::{Policy, Way};
 use sockhop_hosted::engine::{self, Engine};
 use sockhop_hosted::forwarding::Plan;
 use sockhop_hosted::listening::Listening;
+use sockhop_hosted::metrics::Tally;
 use sockhop_hosted::os;
 use sockhop_hosted::proxy::{self, Deadlines, Limits};
 use sockhop_hosted::report::Unstarted;
+use sockhop_hosted::resolve::Names;
 use sockhop_hosted::runtime::{Reloaded, Runtime, Summary};
+use sockhop_hosted::sandbox::Files;
 use sockhop_hosted::tun::{self, Tun};
 use sockhop_hosted::users::Users;
 use std::io::Write;
@@ -29,7 +35,7 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
     if options.top {
         top::must_be_terminal("tun-demo socks5")?;
     }
-    if !options.listen.is_empty() {
+    if !options.listen.is_empty() || options.service.activated {
         return listen(options);
     }
     if options.setup && options.egress != Way::Stack {
@@ -39,7 +45,7 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
     getrandom::fill(&mut seed).map_err(|error| Failure::new(FAILED, format!("no randomness: {error}")))?;
     let word = |at: usize| seed[at..at + 8].iter().fold(0_u64, |word, octet| word << 8 | u64::from(*octet));
     os::pin_ring_memory();
-    let proxy = proxy_of(options)?;
+    let proxy = proxy_of(options, &Files::default())?;
     let users = proxy.users.clone();
     let stack = addresses(options, word(16))?;
     let hosts = stack.iter().map(|&(ip, prefix)| host_of(ip, prefix).map(|host| (host, prefix)));
@@ -52,70 +58,93 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
     let (recording, spool) = recording::begin(options.trace.as_deref(), "proxy")?;
     let feed = Feed::default();
     let own = Watch { page: options.ladder.then(Page::default), spool };
-    let engine = Engine::new(config, Overheard { own, feed: feed.clone() });
+    let heard = Overheard { own, feed: feed.clone() };
+    let engine = Engine::new(config, Tally::new(heard, options.service.metrics.is_some()));
     let listeners: Vec<SocketAddr> = stack.iter().map(|(ip, _)| SocketAddr::new(*ip, options.port)).collect();
     let own: Vec<IpAddr> = stack.iter().map(|(ip, _)| *ip).collect();
-    let forwarding = Plan::new(&name, own.clone());
-    let (plan, screen) = shown::plan(options, &name, own.clone(), Some(feed))?;
-    let policy = policy(options, own, &hosts);
-    let way = options.egress.clone();
-    let runtime = Runtime::new(tun, engine, &listeners, proxy, policy, way)?.asked_by(plan)?;
-    // Before the runtime, so that it is undone while the device is still there.
-    let _applied = options.setup.then(|| forwarding.apply()).transpose()?;
-    greet(options, &users, &name, &listeners, &mut std::io::stdout().lock())?;
+    let (mut plan, screen) = shown::plan(options, &name, own.clone(), Some(feed))?;
+    let applied = options.setup.then(|| Plan::new(&name, own.clone()).apply()).transpose()?;
+    let before = service::prepare(&options.service)?;
+    let locked = lockdown::enter(options, (applied, plan.unname()))?;
+    let policy = policy(options, own, &hosts, locked.names.clone());
+    let runtime = Runtime::new(tun, engine, &listeners, proxy, policy, options.egress.clone())?;
+    let runtime = runtime.asked_by(plan)?.keeping(before.upkeep()?);
+    let log = Log::new(options.service.log);
+    let mut said = Vec::new();
+    greet(options, &users, &name, &listeners, &locked.held, &mut said)?;
+    log.screen(&said)?;
     // Threads start behind the runtime, which has blocked the signals that they are not to take.
-    let recording = recording.map(Unstarted::start);
-    let shown = Shown::begin(screen);
+    let (recording, shown) = (recording.map(Unstarted::start), Shown::begin(screen));
+    let (summary, mut sink) = serve(runtime, &shown, &log, reload(options, &locked.files, &log))?;
+    // What was set up is undone before that is said.
+    drop(locked);
+    shown.finish(sink.own.page.take().unwrap_or_default())?;
+    let mut said = Vec::new();
+    sum_up(&summary, &name, &mut said)?;
+    let recorded = recording.zip(sink.own.spool);
+    let path = options.trace.as_deref();
+    let recorded = recorded.map(|(recording, spool)| recording::say(recording, spool, path, &mut said));
+    log.screen(&said)?;
+    recorded.unwrap_or(Ok(()))
+}
+
+/// Serves until Ctrl-C, and shows and records what there is; what is not yet shown at the end is in the sink's page.
+fn serve(
+    runtime: Runtime<Overheard<Watch>>,
+    shown: &Shown,
+    log: &Log,
+    reload: Option<impl FnMut() -> Option<Reloaded>>,
+) -> std::io::Result<(Summary, Overheard<Watch>)> {
     let mut reports = Page::default();
     let (summary, mut sink) = runtime.run(
         |report, sink| {
             // A report stands behind the events of its session.
             let page = sink.own.page.as_mut().unwrap_or(&mut reports);
             if let Some(report) = report {
-                page.say(report.to_string());
+                page.say(log.session(report));
             }
             shown.offer(page);
             if let Some(spool) = &mut sink.own.spool {
                 spool.offer();
             }
         },
-        reload(options),
+        reload,
     )?;
-    shown.finish(sink.own.page.take().unwrap_or(reports))?;
-    let mut out = std::io::stdout().lock();
-    sum_up(&summary, &name, &mut out)?;
-    match recording.zip(sink.own.spool) {
-        Some((recording, spool)) => recording::say(recording, spool, options.trace.as_deref(), &mut out),
-        None => Ok(()),
-    }
+    sink.own.page.get_or_insert(reports);
+    Ok((summary, sink))
 }
 
 /// Returns who may go where from a stack with these addresses, whose host has those at the TUN.
-fn policy(options: &Socks5, own: Vec<IpAddr>, hosts: &[(IpAddr, u8)]) -> Policy {
+fn policy(options: &Socks5, own: Vec<IpAddr>, hosts: &[(IpAddr, u8)], names: Names) -> Policy {
     Policy {
         own,
         tun: hosts.iter().map(|(ip, _)| *ip).collect(),
         from_stack: options.egress == Way::Stack,
         rules: options.rules.in_order(),
+        names,
         ..Policy::default()
     }
 }
 
 /// Serves at sockets of this host until Ctrl-C.
 fn listen(options: &Socks5) -> Result<(), Failure> {
-    let policy = Policy { rules: options.rules.in_order(), ..Policy::default() };
     if options.egress == Way::Stack {
         let text = "--egress stack needs the stack, and --listen has none: leave one of them out";
         return Err(Failure::new(USAGE, text));
     }
-    let proxy = proxy_of(options)?;
+    let proxy = proxy_of(options, &Files::default())?;
     let users = proxy.users.clone();
-    let listening = Listening::new(&options.listen, options.most, proxy, policy, options.egress.clone())
-        .map_err(|error| cannot_listen(&error))?;
-    let (plan, screen) = shown::plan(options, "listen", Vec::new(), None)?;
-    let listening = listening.asked_by(plan)?;
+    let listeners = service::listeners(options)?;
+    let (mut plan, screen) = shown::plan(options, "listen", Vec::new(), None)?;
+    let before = service::prepare(&options.service)?;
+    let locked = lockdown::enter(options, plan.unname())?;
+    let (rules, names) = (options.rules.in_order(), locked.names.clone());
+    let policy = Policy { rules, names, ..Policy::default() };
+    let listening = Listening::new(listeners, options.most, proxy, policy, options.egress.clone())?;
+    let listening = listening.asked_by(plan)?.keeping(before.upkeep()?);
+    let log = Log::new(options.service.log);
     let at = listening.listens_at()?;
-    let mut out = std::io::stdout().lock();
+    let mut out = Vec::new();
     writeln!(out, "tun-demo {} without a TUN", env!("CARGO_PKG_VERSION"))?;
     for at in &at {
         writeln!(out, "  SOCKS5 at {at}")?;
@@ -126,22 +155,23 @@ fn listen(options: &Socks5) -> Result<(), Failure> {
         writeln!(out, "  whoever reaches {open} can use it: --user NAME:PASS asks for a password")?;
     }
     say_ways(options, &users, at.first().copied(), &mut out)?;
+    writeln!(out, "  {}", locked.held)?;
     writeln!(out, "  Ctrl-C closes the connections; a second one does so at once")?;
-    out.flush()?;
-    drop(out);
+    log.screen(&out)?;
     let shown = Shown::begin(screen);
     let mut page = Page::default();
     let summary = listening.run(
         |report| {
             if let Some(report) = report {
-                page.say(report.to_string());
+                page.say(log.session(report));
             }
             shown.offer(&mut page);
         },
-        reload(options),
+        reload(options, &locked.files, &log),
     )?;
+    drop(locked);
     shown.finish(page)?;
-    let mut out = std::io::stdout().lock();
+    let mut out = Vec::new();
     writeln!(out, "\nstopped after {:.1} s", summary.lasted.as_secs_f64())?;
     let counters = summary.counters;
     writeln!(
@@ -152,7 +182,7 @@ fn listen(options: &Socks5) -> Result<(), Failure> {
     say_limited(&summary, &mut out)?;
     writeln!(out, "  {} B up, {} B down", summary.octets.0, summary.octets.1)?;
     writeln!(out, "  left over: {} connections", summary.load.flows)?;
-    Ok(out.flush()?)
+    Ok(log.screen(&out)?)
 }
 
 /// Says what is in the way of a listener and what to do about it.
@@ -172,14 +202,14 @@ pub(crate) fn cannot_listen(error: &std::io::Error) -> Failure {
 }
 
 /// Returns what the proxy is told, the file of users included.
-fn proxy_of(options: &Socks5) -> Result<proxy::Config, Failure> {
+fn proxy_of(options: &Socks5, files: &Files) -> Result<proxy::Config, Failure> {
     let mut users = Users::default();
     for (name, password) in &options.user {
         users.add(name, password);
     }
     if let Some(path) = &options.users {
         let shown = path.display();
-        let text = std::fs::read_to_string(path).map_err(|error| {
+        let text = files.read(path).map_err(|error| {
             Failure::new(FAILED, format!("{shown}: {error}; --users names a file of users"))
         })?;
         let file: Users = text.parse().map_err(|text| Failure::new(USAGE, format!("{shown}: {text}")))?;
@@ -202,21 +232,20 @@ fn proxy_of(options: &Socks5) -> Result<proxy::Config, Failure> {
 }
 
 /// Returns what reads the files again on SIGHUP, if there are any.
-fn reload(options: &Socks5) -> Option<impl FnMut() -> Option<Reloaded>> {
-    let fixed = fixed(options);
-    let read = move || match again() {
+fn reload(options: &Socks5, files: &Files, log: &Log) -> Option<impl FnMut() -> Option<Reloaded> + use<>> {
+    let (fixed, files, log) = (fixed(options), files.clone(), log.clone());
+    let read = move || match again(&files) {
         Ok((options, config)) => {
             let text = if self::fixed(&options) == fixed {
                 "the settings are read again"
             } else {
                 "the settings are read again, but for addresses, ports, MTU, egress and output: those take a new start"
             };
-            // Nobody has to read it.
-            let _ = writeln!(std::io::stderr(), "tun-demo: {text}");
+            log.notice(text);
             Some(Reloaded { config, rules: options.rules.in_order() })
         }
         Err(failure) => {
-            let _ = writeln!(std::io::stderr(), "tun-demo: {failure}; the settings stay as they were");
+            log.notice(&format!("{failure}; the settings stay as they were"));
             None
         }
     };
@@ -224,10 +253,10 @@ fn reload(options: &Socks5) -> Option<impl FnMut() -> Option<Reloaded>> {
 }
 
 /// Reads the command line and its files again.
-fn again() -> Result<(Box<Socks5>, proxy::Config), Failure> {
-    match config::parse(std::env::args_os().collect())? {
+fn again(files: &Files) -> Result<(Box<Socks5>, proxy::Config), Failure> {
+    match config::parse(std::env::args_os().collect(), files)? {
         Ok(Arguments { command: Command::Socks5(options) }) => {
-            let config = proxy_of(&options)?;
+            let config = proxy_of(&options, files)?;
             Ok((options, config))
         }
         Ok(_) => Err(Failure::new(FAILED, "the command line has become another one")),
@@ -238,16 +267,12 @@ fn again() -> Result<(Box<Socks5>, proxy::Config), Failure> {
 /// Returns what cannot change while the program runs.
 fn fixed(options: &Socks5) -> impl PartialEq + use<> {
     let stack = (options.tun.clone(), options.addr, options.addr6, options.port, options.mtu, options.ladder);
-    (
-        stack,
-        options.listen.clone(),
-        options.most,
-        options.egress.clone(),
-        options.control.clone(),
-        options.top,
-        options.setup,
-        options.trace.clone(),
-    )
+    let shown = (options.control.clone(), options.top, options.trace.clone());
+    let locking = (options.locking.run_as.clone(), options.locking.no_sandbox, options.locking.names);
+    let service =
+        (options.service.activated, options.service.log, options.service.metrics, options.service.drain);
+    let ways = (options.listen.clone(), options.most, options.egress.clone(), options.setup);
+    (stack, ways, shown, locking, service)
 }
 
 fn say_limited(summary: &Summary, out: &mut impl Write) -> std::io::Result<()> {
@@ -303,6 +328,7 @@ fn greet(
     users: &Users,
     name: &str,
     listeners: &[SocketAddr],
+    held: &str,
     out: &mut impl Write,
 ) -> std::io::Result<()> {
     writeln!(out, "tun-demo {} on {name}, MTU {}", env!("CARGO_PKG_VERSION"), options.mtu)?;
@@ -312,6 +338,7 @@ fn greet(
     let at = SocketAddr::new(options.addr.0.into(), options.port);
     say_ways(options, users, Some(at), out)?;
     say_forwarding(options, name, listeners, out)?;
+    writeln!(out, "  {held}")?;
     writeln!(out, "  Ctrl-C closes the connections and removes {name}; a second one does so at once")?;
     out.flush()
 }

@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tun-demo");
-const SUBCOMMANDS: [&str; 16] = [
+const SUBCOMMANDS: [&str; 17] = [
     "socks5",
     "netstat",
     "top",
@@ -18,6 +18,7 @@ const SUBCOMMANDS: [&str; 16] = [
     "ping",
     "explain",
     "passwd",
+    "config",
     "doctor",
     "states",
     "completions",
@@ -53,6 +54,44 @@ fn a_wrong_command_line_names_the_value_and_ends_with_2() {
         assert!(err(&output).contains(said), "{arguments:?}: {}", err(&output));
         assert!(output.stdout.is_empty(), "{arguments:?}");
     }
+}
+
+#[test]
+fn a_service_that_cannot_be_one_says_why_and_what_to_do() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let listen = ["socks5", "--listen", "127.0.0.1:0"];
+    let cases: [(&[&str], i32, &str); 6] = [
+        (&["--run-as", "root"], 2, "--run-as: \"root\" is no user"),
+        (&["--run-as", "0:1000"], 2, "\"0:1000\" is no user"),
+        (&["--names", "libc"], 2, "add --no-sandbox"),
+        (&["--run-as", "1:1", "--no-sandbox"], 2, "cannot be used with"),
+        (&["--metrics", &taken], 5, &taken),
+        (&["--drain=-1"], 2, "between 0 and 86400"),
+    ];
+    for (arguments, code, said) in cases {
+        let output = run(&[&listen, arguments].concat());
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", err(&output));
+        assert!(err(&output).contains(said), "{arguments:?}: {}", err(&output));
+    }
+    let output = run(&["socks5", "--activated"]);
+    assert_eq!(output.status.code(), Some(6), "{}", err(&output));
+    assert!(err(&output).contains("LISTEN_FDS"), "{}", err(&output));
+}
+
+#[test]
+fn pages_are_written_for_each_command() {
+    let folder = std::env::temp_dir().join(format!("sockhop-pages-{}", std::process::id()));
+    std::fs::create_dir(&folder).unwrap();
+    let shown = folder.to_string_lossy().into_owned();
+    assert!(run(&["man", "--to", &shown]).status.success());
+    for page in ["tun-demo.1", "tun-demo-socks5.1", "tun-demo-config-print.1"] {
+        assert!(std::fs::read_to_string(folder.join(page)).unwrap().contains(".TH"), "{page}");
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+    let output = run(&["man", "--to", &shown]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(err(&output).contains(&shown));
 }
 
 #[test]
@@ -322,7 +361,7 @@ fn who_asks_a_proxy_that_is_not_there_is_told_where_it_was_looked_for() {
     let missing = missing.to_string_lossy();
     for arguments in [&["netstat"][..], &["netstat", "--json"], &["netstat", "--watch", "0.5"]] {
         let output = run(&[arguments, &["--control", &missing]].concat());
-        assert_eq!(output.status.code(), Some(7), "{arguments:?}");
+        assert_eq!(output.status.code(), Some(10), "{arguments:?}");
         let said = err(&output);
         assert!(said.contains(&*missing) && said.contains("tun-demo socks5"), "{arguments:?}: {said}");
     }

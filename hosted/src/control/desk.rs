@@ -1,7 +1,7 @@
 //! The loop's side: whether somebody has asked, and where the answer goes.
 
 use super::server::{Server, Shared};
-use super::{Feed, Place};
+use super::{Feed, Name, Place};
 use crate::survey::{Node, Snapshot};
 use core::sync::atomic::Ordering;
 use core::time::Duration;
@@ -24,13 +24,23 @@ pub struct Plan {
     pub node: Node,
 }
 
+impl Plan {
+    /// Takes the file of the socket away, for whoever may remove it at the end.
+    pub const fn unname(&mut self) -> Option<Name> {
+        match &mut self.place {
+            Some(place) => place.unname(),
+            None => None,
+        }
+    }
+}
+
 /// Where the loop is asked; the socket is gone once it is dropped.
 #[derive(Debug)]
 pub struct Desk {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
     node: Node,
-    /// Removes its file when it is dropped.
+    /// Removes its file when it is dropped, unless that was taken away.
     _place: Option<Place>,
 }
 

@@ -34,7 +34,7 @@ mod server;
 pub use desk::{Desk, Plan};
 pub use feed::{Feed, Overheard};
 pub use inquirer::Inquirer;
-pub use place::{Found, Place, Trouble, candidates, folder, search};
+pub use place::{Found, Name, Place, Trouble, candidates, folder, search};
 
 use crate::survey::Snapshot;
 use serde::{Deserialize, Serialize};

@@ -20,6 +20,18 @@ const SUFFIX: &str = "sock";
 pub struct Place {
     path: PathBuf,
     listener: UnixListener,
+    name: Option<Name>,
+}
+
+/// The file by which a control socket is found; it is gone once this is dropped.
+#[derive(Debug)]
+pub struct Name(PathBuf);
+
+impl Drop for Name {
+    fn drop(&mut self) {
+        // Whoever removed it before us has saved us the trouble.
+        let _ = fs::remove_file(&self.0);
+    }
 }
 
 impl Place {
@@ -56,16 +68,14 @@ impl Place {
         // It gets its name once it answers: one that does not would be swept away by whoever starts at the same time.
         let mut early = path.clone().into_os_string();
         early.push(format!(".{}", std::process::id()));
-        let mut place = Self {
-            listener: listen(Path::new(&early)).map_err(|error| named(&path, &error))?,
-            path: early.into(),
-        };
+        let listener = listen(Path::new(&early)).map_err(|error| named(&path, &error))?;
+        let mut name = Name(early.into());
         if let Some(user) = caller() {
-            std::os::unix::fs::chown(&place.path, Some(user), None).map_err(|error| named(&path, &error))?;
+            std::os::unix::fs::chown(&name.0, Some(user), None).map_err(|error| named(&path, &error))?;
         }
-        fs::rename(&place.path, &path).map_err(|error| named(&path, &error))?;
-        place.path = path;
-        Ok(place)
+        fs::rename(&name.0, &path).map_err(|error| named(&path, &error))?;
+        name.0.clone_from(&path);
+        Ok(Self { path, listener, name: Some(name) })
     }
 
     /// Returns where it is.
@@ -73,16 +83,14 @@ impl Place {
         &self.path
     }
 
+    /// Takes the file away, for whoever may remove it at the end.
+    pub const fn unname(&mut self) -> Option<Name> {
+        self.name.take()
+    }
+
     /// Returns what accepts those who ask.
     pub(super) fn listener(&self) -> io::Result<UnixListener> {
         self.listener.try_clone()
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        // Whoever removed it before us has saved us the trouble.
-        let _ = fs::remove_file(&self.path);
     }
 }
 

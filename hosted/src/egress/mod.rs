@@ -21,6 +21,7 @@ pub use stack::{BOUND, OnStack, Stack};
 pub use upstream::Upstream;
 
 use crate::engine::{Datagram, FlowId};
+use crate::metrics::Latency;
 use crate::resolve::Resolver;
 use core::fmt;
 use core::net::SocketAddr;
@@ -244,19 +245,23 @@ impl core::str::FromStr for Way {
 }
 
 /// Returns the way out, with tokens from `first_token` upwards.
+///
+/// # Errors
+/// The host's, when it has no descriptors left.
 pub(crate) fn through(
     registry: Registry,
     first_token: usize,
     policy: Policy,
     waker: Arc<Waker>,
     way: Way,
-) -> Box<dyn Egress<Stream = Socket>> {
-    let resolver = Resolver::new(waker);
-    match way {
+    resolving: Arc<Latency>,
+) -> std::io::Result<Box<dyn Egress<Stream = Socket>>> {
+    let resolver = Resolver::new(waker, policy.names.clone(), resolving)?;
+    Ok(match way {
         Way::Host => Box::new(host::Host::new(registry, first_token, policy, resolver)),
         Way::Stack => Box::new(OnStack::new(policy, resolver)),
         Way::Upstream(upstream) => Box::new(Chain::new(registry, first_token, policy, resolver, upstream)),
-    }
+    })
 }
 
 impl<E: Egress + ?Sized> Egress for Box<E> {

@@ -4,6 +4,7 @@
 //! through unless it is this host, a link-local address, or an address of many.
 
 use super::Failure;
+use crate::resolve::Names;
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::ops::RangeInclusive;
@@ -198,6 +199,8 @@ pub struct Policy {
     pub from_stack: bool,
     /// The owner's rules, in their order.
     pub rules: Vec<Rule>,
+    /// Who says which addresses a name has.
+    pub names: Names,
 }
 
 impl Policy {

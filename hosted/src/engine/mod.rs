@@ -25,6 +25,7 @@ mod port;
 mod ports;
 mod rings;
 mod service;
+mod states;
 mod survey;
 mod timers;
 mod wait;

@@ -58,21 +58,30 @@ pub struct HostFront {
     counted: (u64, u64),
 }
 
+/// Listens at each of these addresses.
+///
+/// # Errors
+/// The host's, with the address that cannot be listened at.
+pub fn listen(at: &[SocketAddr]) -> io::Result<Vec<std::net::TcpListener>> {
+    let named = |at: &SocketAddr, error: io::Error| io::Error::new(error.kind(), format!("{at}: {error}"));
+    // Through mio, whose listeners may take an address again that was used a moment ago.
+    let listen = |at: &SocketAddr| TcpListener::bind(*at).map_err(|error| named(at, error));
+    at.iter().map(|at| listen(at).map(std::net::TcpListener::from)).collect()
+}
+
 impl HostFront {
-    /// Returns a front that listens at each of these addresses for at most `most` clients at once.
+    /// Returns a front for at most `most` clients at once that come to these listeners, which do not wait from now on.
     ///
     /// # Errors
-    /// The host's, with the address that cannot be listened at.
-    pub fn new(registry: Registry, at: &[SocketAddr], most: usize) -> io::Result<Self> {
+    /// The host's, when it has no descriptors left.
+    pub fn new(registry: Registry, at: Vec<std::net::TcpListener>, most: usize) -> io::Result<Self> {
         let mut listeners = Vec::new();
-        for (number, at) in at.iter().enumerate() {
-            let listener = TcpListener::bind(*at).and_then(|mut listener| {
-                let token = Token(FIRST + KINDS * number + LISTENER);
-                registry.register(&mut listener, token, Interest::READABLE)?;
-                Ok(listener)
-            });
-            let named = |error: io::Error| io::Error::new(error.kind(), format!("{at}: {error}"));
-            listeners.push(listener.map_err(named)?);
+        for (number, listener) in at.into_iter().enumerate() {
+            listener.set_nonblocking(true)?;
+            let mut listener = TcpListener::from_std(listener);
+            let token = Token(FIRST + KINDS * number + LISTENER);
+            registry.register(&mut listener, token, Interest::READABLE)?;
+            listeners.push(listener);
         }
         Ok(Self {
             registry,

@@ -8,7 +8,7 @@ mod host;
 mod survey;
 
 pub use connection::Lent;
-pub use host::HostFront;
+pub use host::{HostFront, listen};
 
 use crate::egress::Stack;
 use crate::engine::{Datagram, Engine, FlowId};

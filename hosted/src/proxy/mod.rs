@@ -15,11 +15,13 @@
 //! From each of them a session can end; its report says why.
 
 mod association;
+mod meters;
 mod report;
 mod session;
 mod sources;
 mod survey;
 
+pub use meters::Meters;
 pub use report::{End, Report};
 pub use sources::Limits;
 
@@ -105,6 +107,7 @@ pub struct Proxy<E: Egress> {
     timers: Timers,
     sources: Sources,
     reports: VecDeque<Report>,
+    meters: Meters,
 }
 
 impl<E: Egress> Proxy<E> {
@@ -120,6 +123,7 @@ impl<E: Egress> Proxy<E> {
             timers: Timers::default(),
             sources: Sources::default(),
             reports: VecDeque::new(),
+            meters: Meters::default(),
         }
     }
 
@@ -152,6 +156,11 @@ impl<E: Egress> Proxy<E> {
     /// Returns how many sessions were refused because their source had enough.
     pub const fn limited(&self) -> u64 {
         self.sources.refused
+    }
+
+    /// Returns what was counted of sessions that have ended.
+    pub const fn meters(&self) -> &Meters {
+        &self.meters
     }
 
     /// Returns what is to be said of a session that has ended.
@@ -213,6 +222,15 @@ impl<E: Egress> Proxy<E> {
             }
             self.serve(now, front, key);
         }
+        self.expire(now, front);
+        // What sessions that have just ended had on the stack is gone before the next packet is looked at.
+        if let Some(stack) = front.stack() {
+            self.egress.work(stack, now);
+        }
+    }
+
+    /// Serves the sessions whose deadline has passed.
+    fn expire<F: Front>(&mut self, now: Instant, front: &mut F) {
         while let Some((key, at)) = self.timers.due(now) {
             let Some(session) = self.sessions.get_mut(key).filter(|session| session.timer == Some(at)) else {
                 continue;
@@ -223,10 +241,6 @@ impl<E: Egress> Proxy<E> {
             }
             self.serve(now, front, key);
         }
-        // What sessions that have just ended had on the stack is gone before the next packet is looked at.
-        if let Some(stack) = front.stack() {
-            self.egress.work(stack, now);
-        }
     }
 
     /// Returns what the egress has next, once it has done what it has to do on the front's stack.
@@ -234,7 +248,11 @@ impl<E: Egress> Proxy<E> {
         if let Some(stack) = front.stack() {
             self.egress.work(stack, now);
         }
-        self.egress.next(now)
+        let event = self.egress.next(now);
+        if let Some(Event::Dialed { key, .. }) = &event {
+            self.meters.answered(*key, now);
+        }
+        event
     }
 
     /// Opens a port for the datagrams of a client, now that the egress is ready for them or has refused them.
@@ -297,7 +315,10 @@ impl<E: Egress> Proxy<E> {
                     }
                 }
                 Next::Dial => match session.target() {
-                    Some(target) => self.egress.dial(key, session.user(), target, now),
+                    Some(target) => {
+                        self.meters.began(key, now);
+                        self.egress.dial(key, session.user(), target, now);
+                    }
                     None => session.refuse(Refusal::General),
                 },
                 Next::Bind => match session.target() {
@@ -323,7 +344,9 @@ impl<E: Egress> Proxy<E> {
                     self.by_flow.remove(&session.flow);
                     self.sources.leave(session.client().ip(), self.config.limits);
                     front.release(session.flow);
-                    self.reports.push_back(session.report(now));
+                    let report = session.report(now);
+                    self.meters.report(key, now, &report);
+                    self.reports.push_back(report);
                     return;
                 }
             }

@@ -10,7 +10,7 @@ use crate::transfer::stack;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use sockhop_hosted::echo::{Counted, Echo};
 use sockhop_hosted::engine::Engine;
-use sockhop_hosted::front::HostFront;
+use sockhop_hosted::front::{self, HostFront};
 use sockhop_hosted::serve::Loop;
 use std::io::Write;
 
@@ -33,8 +33,8 @@ fn on_host(options: &flags::Echo, turns: Loop, echo: &mut Echo) -> Result<(), Fa
     let everywhere = [SocketAddr::from((Ipv4Addr::UNSPECIFIED, flags::PORT))];
     let at = if options.listen.is_empty() { &everywhere[..] } else { &options.listen };
     let streams = if options.udp { &[][..] } else { at };
-    let mut front = HostFront::new(turns.registry().try_clone()?, streams, MOST)
-        .map_err(|error| cannot_listen(&error))?;
+    let streams = front::listen(streams).map_err(|error| cannot_listen(&error))?;
+    let mut front = HostFront::new(turns.registry().try_clone()?, streams, MOST)?;
     // Where the host chooses a port, both protocols get the same one.
     let listens = front.listens_at()?;
     for at in if options.udp { at } else { &listens } {

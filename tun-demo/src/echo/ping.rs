@@ -36,7 +36,7 @@ fn token() -> Result<u64, Failure> {
 }
 
 fn from_host(options: &Ping, turns: Loop, out: &mut impl Write) -> Result<Pinging, Failure> {
-    let mut front = HostFront::new(turns.registry().try_clone()?, &[], 1)?;
+    let mut front = HostFront::new(turns.registry().try_clone()?, Vec::new(), 1)?;
     // The association lasts as long as this connection.
     let mut _association = None;
     let means = if options.udp {

@@ -37,6 +37,11 @@ fn keep(
     let count = events.len();
     match File::create(&path).and_then(|mut file| write(header, events, &mut file)) {
         Ok(()) => format!("{count} events are in {path}"),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && model.inside => {
+            format!(
+                "{path} could not be written, as the proxy is locked in: watch it by `tun-demo top` instead"
+            )
+        }
         Err(error) => format!("{path} could not be written: {error}"),
     }
 }

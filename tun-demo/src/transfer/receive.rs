@@ -10,7 +10,7 @@ use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 use serde_json::json;
 use sockhop::file::{Leading, Outcome};
 use sockhop_hosted::engine::Engine;
-use sockhop_hosted::front::HostFront;
+use sockhop_hosted::front::{self, HostFront};
 use sockhop_hosted::serve::Loop;
 use sockhop_hosted::transfer::{Existing, Folder, PORT, Policy, Received, Receiving};
 use std::io::Write;
@@ -45,8 +45,8 @@ pub(crate) fn run(options: &Receive) -> Result<(), Failure> {
 fn on_host(options: &Receive, turns: Loop, mut receiving: Receiving, desk: &mut Desk) -> Result<(), Failure> {
     let everywhere = [SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), PORT)];
     let at = if options.listen.is_empty() { &everywhere[..] } else { &options.listen };
-    let front =
-        HostFront::new(turns.registry().try_clone()?, at, MOST).map_err(|error| cannot_listen(&error))?;
+    let at = front::listen(at).map_err(|error| cannot_listen(&error))?;
+    let front = HostFront::new(turns.registry().try_clone()?, at, MOST)?;
     for at in front.listens_at()? {
         desk.greet(&format!("receiving into {} at {at}", options.dir.display()))?;
     }

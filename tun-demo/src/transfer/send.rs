@@ -80,7 +80,7 @@ fn from_host(options: &Send, source: FileSource, host: &str, port: u16) -> Resul
         Failure::new(code, error.to_string())
     })?;
     let turns = Loop::new()?;
-    let mut front = HostFront::new(turns.registry().try_clone()?, &[], 1)?;
+    let mut front = HostFront::new(turns.registry().try_clone()?, Vec::new(), 1)?;
     let flow = front.adopt(turns.now(), stream)?;
     let mut sending = Sending::new(source, options.classic, flow, turns.now()).map_err(failed)?;
     let mut shown = Shown::new();

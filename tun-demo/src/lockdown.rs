@@ -1,0 +1,51 @@
+//! What the program gives up between its device and its first client.
+
+use crate::args::{Resolution, Socks5};
+use crate::exit::{FAILED, Failure, USAGE};
+use sockhop_hosted::resolve::Names;
+use sockhop_hosted::sandbox::{Account, Files, Keeper, Plan};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The process once it is locked in; what was set up is undone when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Lockdown<U> {
+    /// Where settings are read from.
+    pub(crate) files: Files,
+    /// Who resolves names.
+    pub(crate) names: Names,
+    /// What holds, as one line.
+    pub(crate) held: String,
+    /// What is to be undone here, since nobody else does.
+    _undo: Option<U>,
+}
+
+/// Gives up what is not needed to serve; what stands behind `undo` is undone at the end by a process that keeps the
+/// privilege to do so.
+///
+/// Everything that has to be opened is open before this, and no thread has been started.
+pub(crate) fn enter<U>(options: &Socks5, undo: U) -> Result<Lockdown<U>, Failure> {
+    let locking = &options.locking;
+    if locking.no_sandbox {
+        let names = match locking.names {
+            Resolution::Stub => Names::Stub(Files::default()),
+            Resolution::Libc => Names::Libc,
+        };
+        let held =
+            "NOT locked in: whoever finds a flaw in it has all that this user has (--no-sandbox)".to_owned();
+        return Ok(Lockdown { files: Files::default(), names, held, _undo: Some(undo) });
+    }
+    if locking.names == Resolution::Libc {
+        let text = "--names libc opens files and plug-ins, which the sandbox does not let it: add --no-sandbox, or leave it out";
+        return Err(Failure::new(USAGE, text));
+    }
+    let named = [&options.config, &options.users].into_iter().flatten().cloned();
+    let paths: Vec<PathBuf> = Names::PATHS.iter().map(PathBuf::from).chain(named).collect();
+    let run_as = locking.run_as.as_deref().map(str::parse::<Account>).transpose();
+    let run_as = run_as.map_err(|text| Failure::new(USAGE, format!("--run-as: {text}")))?;
+    let keeper = Keeper::start(paths, || drop(undo))
+        .map_err(|error| Failure::new(FAILED, format!("no process could be split off: {error}")))?;
+    let files = Files::kept_by(Arc::new(keeper));
+    let held = Plan { run_as, terminal: options.top, ..Plan::default() }.enter()?.to_string();
+    Ok(Lockdown { names: Names::Stub(files.clone()), files, held, _undo: None })
+}
