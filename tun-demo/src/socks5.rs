@@ -27,9 +27,6 @@ use sockhop_hosted::tun::{self, Tun};
 use sockhop_hosted::users::Users;
 use std::io::Write;
 
-/// The largest ring of a connection, in octets: few connections get as much, many get less.
-const RING: usize = 1 << 19;
-
 /// Serves until Ctrl-C.
 pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
     if options.top {
@@ -54,7 +51,8 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
         Tun::open(&tun::Config { name: options.tun.clone(), addresses: hosts.clone(), mtu: options.mtu })?;
     let name = tun.name().to_owned();
     let mut config = engine::Config::new(stack.clone(), options.mtu.into(), [word(0), word(8)]);
-    config.limits.ring.1 = RING;
+    // Few connections get as much, many get less.
+    config.limits.ring.1 = engine::LARGEST_RING;
     let (recording, spool) = recording::begin(options.trace.as_deref(), "proxy")?;
     let feed = Feed::default();
     let own = Watch { page: options.ladder.then(Page::default), spool };

@@ -36,6 +36,7 @@ pub use config::{Config, Limits};
 pub use datagrams::Datagram;
 pub use flow::Service;
 pub use notice::Unreachable;
+pub use rings::LARGEST as LARGEST_RING;
 pub(crate) use timers::Timers;
 
 use core::net::{IpAddr, SocketAddr};

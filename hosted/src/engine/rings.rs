@@ -2,8 +2,8 @@
 
 /// The smallest ring, and the largest whose window needs no scale.
 pub(super) const RING: (usize, usize) = (4_096, 65_535);
-/// The largest ring: more than that in flight no path of a TUN's needs.
-const LARGEST: usize = 1 << 19;
+/// The largest ring, in octets: more than that in flight no path of a TUN's needs.
+pub const LARGEST: usize = 1 << 19;
 /// The part of what is left that one flow may take.
 const SHARE: usize = 32;
 
