@@ -154,12 +154,24 @@ fn shorten(packet: &mut [u8], total: usize) -> usize {
 }
 
 /// Writes the checksum of a whole segment.
-fn seal(packet: &mut [u8]) {
+///
+/// The packet is one that [`Segment::parse`] takes.
+pub fn seal(packet: &mut [u8]) {
     let (at, total) = bounds(packet);
     put(packet, at + 16, 0);
     let tcp = packet.get(at..total).unwrap_or(&[]);
     let check = !fold(pseudo(packet, tcp.len()) + sum(tcp));
     put(packet, at + 16, check);
+}
+
+/// Writes into the checksum's place what a device that completes checksums expects there: the sum of the
+/// pseudo-header (RFC 9293 §3.1), not complemented.
+///
+/// The packet is one that [`Segment::parse`] takes.
+pub fn seal_for_device(packet: &mut [u8]) {
+    let (at, total) = bounds(packet);
+    let begun = fold(pseudo(packet, total.saturating_sub(at)));
+    put(packet, at + 16, begun);
 }
 
 /// Returns where TCP begins and the packet ends.
@@ -247,6 +259,21 @@ mod tests {
             assert_eq!((segment.src, segment.dst, segment.len), (from, to, 9));
             room[length - 1] ^= 4;
             assert!(!is_intact(&room[..length]));
+        }
+    }
+
+    #[test]
+    fn a_device_completes_what_is_begun_for_it() {
+        for six in [false, true] {
+            let mut room = [0; 80];
+            let length = packet(six, &mut room);
+            let whole = room;
+            seal_for_device(&mut room[..length]);
+            // What a device does: the sum from where TCP begins, what stands in the checksum's place included.
+            let at = if six { 40 } else { 20 };
+            let check = !fold(sum(&room[at..length]));
+            put(&mut room, at + 16, check);
+            assert_eq!(room, whole);
         }
     }
 

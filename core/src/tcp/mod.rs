@@ -10,7 +10,7 @@ mod seq;
 mod state;
 mod tracker;
 
-pub use edit::{EMPTY, Empty, is_intact};
+pub use edit::{EMPTY, Empty, is_intact, seal, seal_for_device};
 pub use guard::{Guard, Inject, Rule, Rules, Verdict};
 pub use isn::isn;
 pub use legality::{Law, Legality, Violation};

@@ -142,6 +142,11 @@ impl Guard {
         self.edge + self.offset
     }
 
+    /// Returns the largest segment that the peer said it takes, in octets of payload and options (RFC 9293 §3.7.1).
+    pub const fn peer_mss(&self) -> u16 {
+        self.mss
+    }
+
     /// Returns when the peer was last heard.
     pub const fn heard(&self) -> Instant {
         self.heard
