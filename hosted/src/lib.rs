@@ -19,6 +19,7 @@ pub mod report;
 pub mod resolve;
 pub mod runtime;
 pub mod sandbox;
+pub mod segmentation;
 pub mod serve;
 pub mod sim;
 pub mod states;

@@ -162,6 +162,28 @@ pub fn never_wait(fd: &impl AsRawFd) -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// Opens a TUN device that computes checksums and cuts segments, and returns it with its name; reads and writes of it
+/// return at once.
+///
+/// # Errors
+/// The kernel's, with its error number; `EINVAL` if it has no offloads.
+pub fn open_offloading_tun(name: &str) -> io::Result<(OwnedFd, String)> {
+    let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::CLOEXEC;
+    let fd = rustix::fs::open("/dev/net/tun", flags, rustix::fs::Mode::empty())?;
+    let mut request = request(name)?;
+    let wanted = libc::IFF_TUN | libc::IFF_NO_PI | libc::IFF_VNET_HDR;
+    request.ifr_ifru.ifru_flags = wanted as libc::c_short;
+    ioctl(&fd, libc::TUNSETIFF as _, &mut request)?;
+    let offloads = libc::TUN_F_CSUM | libc::TUN_F_TSO4 | libc::TUN_F_TSO6;
+    // SAFETY: TUNSETOFFLOAD takes a number and no pointer.
+    if unsafe { libc::ioctl(fd.as_raw_fd(), libc::TUNSETOFFLOAD as _, libc::c_ulong::from(offloads)) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let letters =
+        request.ifr_name.iter().take_while(|letter| **letter != 0).map(|letter| letter.cast_unsigned());
+    Ok((fd, String::from_utf8_lossy(&letters.collect::<Vec<u8>>()).into_owned()))
+}
+
 /// Returns whether an interface of this name exists.
 pub fn exists(name: &str) -> bool {
     let found = request(name)

@@ -16,7 +16,7 @@ use crate::metrics::{self, Latency, StackNumbers, Tally, Text};
 use crate::os::{Asked, Signals};
 use crate::proxy::{self, Proxy, Report};
 use crate::survey::Snapshot;
-use crate::tun::Tun;
+use crate::tun::{self, Tun};
 use crate::upkeep::{Step, Upkeep};
 use crate::users::Judge;
 use core::net::SocketAddr;
@@ -33,8 +33,6 @@ const TUN: Token = Token(0);
 const SIGNAL: Token = Token(1);
 const WAKER: Token = Token(2);
 const SOCKETS: usize = 3;
-/// Packets taken in one round.
-const BATCH: usize = 64;
 /// The service of the clients' listeners; those of a BIND are the egress's.
 const SOCKS: engine::Service = 1;
 
@@ -165,7 +163,7 @@ impl<S: Sink> Runtime<S> {
         let now = self.now();
         self.engine.recorder().record(now, 0, View::Clock { unix });
         let mut events = Events::with_capacity(1_024);
-        let mut packet = vec![0; 65_536];
+        let mut packet = vec![0; tun::LONGEST];
         let mut more = true;
         self.upkeep.ready();
         loop {
@@ -182,7 +180,7 @@ impl<S: Sink> Runtime<S> {
                 more |= event.token() == TUN;
             }
             if more {
-                more = self.receive(now, &mut packet)?;
+                more = self.tun.receive(now, &mut self.engine, &mut packet)?;
             }
             self.turn(now);
             while let Some(report) = self.proxy.next_report() {
@@ -263,19 +261,6 @@ impl<S: Sink> Runtime<S> {
         Some(Duration::from_millis(
             u64::try_from(next.since(self.now()).as_micros().div_ceil(1_000)).unwrap_or(0),
         ))
-    }
-
-    /// Takes a batch of packets; returns whether there may be more.
-    fn receive(&mut self, now: Instant, packet: &mut [u8]) -> io::Result<bool> {
-        for _ in 0..BATCH {
-            match self.tun.recv(packet) {
-                Ok(count) => self.engine.ingress(now, &mut packet[..count], &mut self.tun),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(true)
     }
 
     /// Shows everything as it stands, if somebody has asked.

@@ -6,7 +6,7 @@
 use crate::engine::{Engine, Event, FlowId};
 use crate::front::{Front, HostFront};
 use crate::os::Signals;
-use crate::tun::Tun;
+use crate::tun::{self, Tun};
 use core::net::SocketAddr;
 use core::time::Duration;
 use mio::unix::SourceFd;
@@ -21,7 +21,6 @@ const SIGNAL: Token = Token(0);
 const WAKER: Token = Token(1);
 const TUN: Token = Token(2);
 /// Packets taken in one round.
-const BATCH: usize = 64;
 /// How long connections may take to close once the service is over.
 const DRAIN: Duration = Duration::from_secs(2);
 
@@ -138,14 +137,14 @@ impl Loop {
     ) -> io::Result<()> {
         self.poll.registry().register(&mut SourceFd(&tun.as_raw_fd()), TUN, Interest::READABLE)?;
         let mut events = Events::with_capacity(64);
-        let mut packet = vec![0; 65_536];
+        let mut packet = vec![0; tun::LONGEST];
         let (mut more, mut packets) = (true, true);
         loop {
             self.wait(&mut events, more || packets, [engine.poll_at(), service.poll_at(), self.stopping])?;
             let now = self.now();
             packets |= events.iter().any(|event| event.token() == TUN);
             if packets {
-                packets = receive(now, &mut tun, engine, &mut packet)?;
+                packets = tun.receive(now, engine, &mut packet)?;
             }
             while let Some(event) = engine.next_event() {
                 match event {
@@ -197,22 +196,4 @@ impl Loop {
         }
         false
     }
-}
-
-/// Takes a batch of packets; returns whether there may be more.
-fn receive<T: Sink>(
-    now: Instant,
-    tun: &mut Tun,
-    engine: &mut Engine<T>,
-    packet: &mut [u8],
-) -> io::Result<bool> {
-    for _ in 0..BATCH {
-        match tun.recv(packet) {
-            Ok(count) => engine.ingress(now, &mut packet[..count], tun),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(true)
 }

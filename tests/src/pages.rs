@@ -64,6 +64,7 @@ pub fn transfer(octets: u64, loss: u16) -> Plan {
         seed: 5,
         profile: Profile::Mild,
         mtu: 1_500,
+        offload: false,
         six: false,
         both_open: false,
         a: host(octets),

@@ -159,7 +159,7 @@ pub(crate) struct Socks5 {
     pub(crate) config: Option<PathBuf>,
 
     /// Serve at an address of this host, without a TUN and without root; repeatable
-    #[arg(long, value_name = "ADDR:PORT", value_parser = listener, conflicts_with_all = ["tun", "addr", "addr6", "port", "mtu", "ladder", "trace"])]
+    #[arg(long, value_name = "ADDR:PORT", value_parser = listener, conflicts_with_all = ["tun", "addr", "addr6", "port", "mtu", "no_offload", "ladder", "trace"])]
     pub(crate) listen: Vec<SocketAddr>,
 
     /// Clients that are served at once, with --listen
@@ -219,6 +219,10 @@ pub(crate) struct Socks5 {
     /// The largest packet on the TUN device, in octets
     #[arg(long, hide_short_help = true, default_value_t = 65_520, value_parser = clap::value_parser!(u16).range(1_280..=65_520))]
     pub(crate) mtu: u16,
+
+    /// Have the kernel neither cut segments nor compute checksums for the stack
+    #[arg(long, hide_short_help = true)]
+    pub(crate) no_offload: bool,
 
     /// Print each segment and each transition with its cause
     #[arg(long)]

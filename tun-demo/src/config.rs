@@ -127,6 +127,7 @@ mod tests {
             ("rate", "0.5"),
             ("no-resolve", "true"),
             ("mtu", "1500"),
+            ("no-offload", "true"),
             ("ladder", "true"),
             ("handshake-timeout", "2.5"),
             ("connect-timeout", "3"),

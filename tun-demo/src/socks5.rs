@@ -47,12 +47,17 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
     let stack = addresses(options, word(16))?;
     let hosts = stack.iter().map(|&(ip, prefix)| host_of(ip, prefix).map(|host| (host, prefix)));
     let hosts = hosts.collect::<Result<Vec<_>, _>>().map_err(|text| Failure::new(USAGE, text))?;
-    let tun =
-        Tun::open(&tun::Config { name: options.tun.clone(), addresses: hosts.clone(), mtu: options.mtu })?;
-    let name = tun.name().to_owned();
+    let tun = Tun::open(&tun::Config {
+        name: options.tun.clone(),
+        addresses: hosts.clone(),
+        mtu: options.mtu,
+        offload: !options.no_offload,
+    })?;
+    let (name, offload) = (tun.name().to_owned(), tun.offload());
     let mut config = engine::Config::new(stack.clone(), options.mtu.into(), [word(0), word(8)]);
     // Few connections get as much, many get less.
     config.limits.ring.1 = engine::LARGEST_RING;
+    config.offload = true;
     let (recording, spool) = recording::begin(options.trace.as_deref(), "proxy")?;
     let feed = Feed::default();
     let own = Watch { page: options.ladder.then(Page::default), spool };
@@ -69,7 +74,7 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
     let runtime = runtime.asked_by(plan)?.keeping(before.upkeep()?);
     let log = Log::new(options.service.log);
     let mut said = Vec::new();
-    greet(options, &users, &name, &listeners, &locked.held, &mut said)?;
+    greet(options, &users, (&name, offload), &listeners, &locked.held, &mut said)?;
     log.screen(&said)?;
     // Threads start behind the runtime, which has blocked the signals that they are not to take.
     let (recording, shown) = (recording.map(Unstarted::start), Shown::begin(screen));
@@ -269,7 +274,8 @@ fn fixed(options: &Socks5) -> impl PartialEq + use<> {
     let locking = (options.locking.run_as.clone(), options.locking.no_sandbox, options.locking.names);
     let service =
         (options.service.activated, options.service.log, options.service.metrics, options.service.drain);
-    let ways = (options.listen.clone(), options.most, options.egress.clone(), options.setup);
+    let ways =
+        (options.listen.clone(), options.most, options.egress.clone(), options.setup, options.no_offload);
     (stack, ways, shown, locking, service)
 }
 
@@ -324,12 +330,12 @@ fn addresses(options: &Socks5, random: u64) -> Result<Vec<(IpAddr, u8)>, Failure
 fn greet(
     options: &Socks5,
     users: &Users,
-    name: &str,
+    (name, offload): (&str, tun::Offload),
     listeners: &[SocketAddr],
     held: &str,
     out: &mut impl Write,
 ) -> std::io::Result<()> {
-    writeln!(out, "tun-demo {} on {name}, MTU {}", env!("CARGO_PKG_VERSION"), options.mtu)?;
+    writeln!(out, "tun-demo {} on {name}, MTU {}, {offload}", env!("CARGO_PKG_VERSION"), options.mtu)?;
     for listener in listeners {
         writeln!(out, "  SOCKS5 at {listener}")?;
     }

@@ -12,6 +12,9 @@ pub struct Config {
     pub addresses: Vec<(IpAddr, u8)>,
     /// The largest packet of the link, in octets.
     pub mtu: usize,
+    /// Whether the wire is handed TCP segments of up to 64 KiB, to be cut and given their checksums there:
+    /// [`Wire::transmit_segment`](super::Wire::transmit_segment).
+    pub offload: bool,
     /// The key of hashes and the seed of initial sequence numbers; unpredictable outside of simulations.
     pub seed: [u64; 2],
     /// How long a closed connection is remembered (RFC 9293 §3.6.1 has 4 minutes; Linux has 60 s).
@@ -28,6 +31,7 @@ impl Config {
         Self {
             addresses,
             mtu,
+            offload: false,
             seed,
             two_msl: Duration::from_secs(60),
             limits: Limits::default(),

@@ -1,27 +1,40 @@
 //! From the wire to a socket: steps 1 to 6 of the engine's round.
 
 use super::flow::Flow;
-use super::port::Port;
+use super::port::{Link, Port};
 use super::wait::Tuple;
 use super::{Engine, Event, FlowId, Place, Wire};
+use crate::segmentation::{limit_mss, tcp_of};
 use core::net::IpAddr;
 use core::panic::AssertUnwindSafe;
-use sockhop::tcp::{Cause, EDGES, Empty, Flags, Marks, Segment, Seq, State, Verdict, is_intact};
+use sockhop::tcp::{Cause, EDGES, Empty, Flags, Marks, Segment, Seq, State, Verdict, is_intact, seal};
 use sockhop::time::{Instant, Reason};
 use sockhop::trace::{Call, Drop, Sink, Tick, Timer, View};
 use std::panic::catch_unwind;
 
 const TCP: u8 = 6;
+/// The octets of a TCP header without options.
+const HEADER: usize = 20;
 
 impl<S: Sink> Engine<S> {
     /// Takes one IP packet from the wire, and answers on it at once where the protocol does.
     ///
     /// The guard changes the packet where smoltcp would misunderstand it.
     pub fn ingress(&mut self, now: Instant, packet: &mut [u8], wire: &mut impl Wire) {
+        self.take(now, packet, false, wire);
+    }
+
+    /// Takes one IP packet like [`ingress`](Self::ingress) whose checksums somebody has verified, or which never left
+    /// this host and has none.
+    pub fn ingress_verified(&mut self, now: Instant, packet: &mut [u8], wire: &mut impl Wire) {
+        self.take(now, packet, true, wire);
+    }
+
+    fn take(&mut self, now: Instant, packet: &mut [u8], verified: bool, wire: &mut impl Wire) {
         self.now = now;
         self.counters.packets_in += 1;
         match Segment::parse(packet) {
-            Ok(segment) if self.is_ours(&segment) && !is_intact(packet) => {
+            Ok(segment) if self.is_ours(&segment) && !verified && !is_intact(packet) => {
                 self.counters.corrupt += 1;
                 self.recorder.dropped(now, 0, &segment, Drop::Checksum);
             }
@@ -133,7 +146,7 @@ impl<S: Sink> Engine<S> {
     /// Lets a flow's socket see a packet, and returns the length of its answer; `None` if that cost the flow its life.
     pub(super) fn show(&mut self, slot: usize, packet: &[u8]) -> Option<usize> {
         let flow = &mut self.flows[slot];
-        let mut port = Port::new(Some(packet), &mut self.out, self.config.mtu);
+        let mut port = Port::new(Some(packet), &mut self.out, Link::tcp(&self.config, flow.path));
         let (tcp, clock) = (self.tcp.of(flow.path, &self.config), stack_time(self.now));
         let outcome =
             catch_unwind(AssertUnwindSafe(|| tcp.poll_ingress_single(clock, &mut port, flow.sockets())));
@@ -246,10 +259,12 @@ impl<S: Sink> Engine<S> {
             self.counters.unanswered += 1;
             return;
         }
-        let mut port = Port::new(Some(packet), &mut self.out, self.config.mtu);
+        let link = Link::tcp(&self.config, self.config.mtu);
+        let mut port = Port::new(Some(packet), &mut self.out, link);
         self.tcp.wide().poll_ingress_single(stack_time(self.now), &mut port, &mut self.nobody);
         let sent = port.sent();
         if let Ok(answer) = Segment::parse(&self.out[..sent]) {
+            seal(&mut self.out[..sent]);
             let (state, marks) = (State::Closed, Marks::default());
             self.recorder.sent(self.now, 0, &answer, state, state, marks);
         }
@@ -264,7 +279,7 @@ impl<S: Sink> Engine<S> {
         if let Some(view) = icmp(packet).filter(|_| self.recorder.enabled()) {
             self.recorder.record(self.now, 0, view);
         }
-        let mut port = Port::new(Some(packet), &mut self.out, self.config.mtu);
+        let mut port = Port::new(Some(packet), &mut self.out, Link::plain(self.config.mtu));
         self.others.poll_ingress_single(stack_time(self.now), &mut port, &mut self.nobody);
         let sent = port.sent();
         if sent > 0 && !self.answers.take(self.now) {
@@ -278,6 +293,9 @@ impl<S: Sink> Engine<S> {
     pub(super) fn sent(&mut self, slot: usize, sent: usize, wire: &mut impl Wire) {
         if sent == 0 {
             return;
+        }
+        if self.config.offload {
+            self.say_mss(sent);
         }
         let flow: &mut Flow = &mut self.flows[slot];
         let Ok(segment) = Segment::parse(&self.out[..sent]) else { return };
@@ -298,7 +316,22 @@ impl<S: Sink> Engine<S> {
         {
             self.recorder.sent(self.now, serial, &wired, state, state, marks);
         }
+        if self.config.offload && sent > 0 {
+            let (headers, most) = (usize::from(segment.header), most(&self.flows[slot], &segment));
+            self.counters.packets_out += 1;
+            return wire.transmit_segment(&mut self.out[..sent], headers, most);
+        }
         self.transmit(sent, wire);
+    }
+
+    /// Makes a SYN of smoltcp's, which thinks that the link takes everything, say what the link takes.
+    fn say_mss(&mut self, sent: usize) {
+        let packet = &mut self.out[..sent];
+        let at = tcp_of(packet);
+        if packet.get(at + 13).is_some_and(|flags| flags & Flags::SYN.0 != 0) {
+            let most = self.config.mtu.saturating_sub(at + HEADER);
+            limit_mss(packet, u16::try_from(most).unwrap_or(u16::MAX));
+        }
     }
 
     fn transmit(&mut self, sent: usize, wire: &mut impl Wire) {
@@ -320,6 +353,14 @@ impl<S: Sink> Engine<S> {
             self.recorder.state(self.now, flow.serial, before, cause, after, una, nxt);
         }
     }
+}
+
+/// Returns how many octets of payload a packet with this segment's headers may carry to the peer.
+fn most(flow: &Flow, segment: &Segment) -> usize {
+    // What a peer says of its largest segment includes options, and no other headers (RFC 6691 §2).
+    let ip = if segment.dst.is_ipv4() { 20 } else { 40 };
+    let takes = usize::from(flow.guard.peer_mss()) + ip + HEADER;
+    takes.min(flow.path).saturating_sub(usize::from(segment.header)).max(1)
 }
 
 /// Returns what is remarkable about a segment, before the guard has done anything about it.

@@ -39,10 +39,12 @@ pub use notice::Unreachable;
 pub use rings::LARGEST as LARGEST_RING;
 pub(crate) use timers::Timers;
 
+use crate::segmentation;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use datagrams::Datagrams;
 use flow::Flow;
+use port::Link;
 use ports::Ports;
 use rings::Budget;
 use serde::{Deserialize, Serialize};
@@ -61,6 +63,13 @@ use ways::Ways;
 pub trait Wire {
     /// Sends one IP packet.
     fn transmit(&mut self, packet: &[u8]);
+
+    /// Sends a TCP segment that lacks its checksum, in packets of at most `most` octets of payload.
+    ///
+    /// `headers` is the length of its IP and TCP headers. What stands in `segment` afterwards is anything.
+    fn transmit_segment(&mut self, segment: &mut [u8], headers: usize, most: usize) {
+        segmentation::cut(segment, headers, most, |packet| self.transmit(packet));
+    }
 }
 
 /// A connection's name; it is never used for another one.
@@ -215,7 +224,7 @@ impl<S: Sink> Engine<S> {
         Self {
             now: Instant::ZERO,
             tcp: Ways::new(&config),
-            others: ways::interface(&config, config.seed[1], config.mtu),
+            others: ways::interface(&config, config.seed[1], Link::plain(config.mtu)),
             nobody: SocketSet::new(Vec::new()),
             flows: Slab::new(),
             places: HashMap::with_hasher(keyed),
@@ -234,7 +243,7 @@ impl<S: Sink> Engine<S> {
             datagrams: Datagrams::default(),
             counters: Counters::default(),
             recorder: Recorder::new(sink),
-            out: vec![0; config.mtu.max(1_500)],
+            out: vec![0; if config.offload { port::LONGEST } else { config.mtu.max(1_500) }],
             config,
         }
     }

@@ -2,7 +2,7 @@
 
 use super::flow::Flow;
 use super::ingress::{cause, stack_time};
-use super::port::Port;
+use super::port::{Link, Port};
 use super::wait::Record;
 use super::{Engine, Place, Wire};
 use core::panic::AssertUnwindSafe;
@@ -136,7 +136,7 @@ impl<S: Sink> Engine<S> {
         }
         for _ in 0..TURN {
             let flow = &mut self.flows[slot];
-            let mut port = Port::new(None, &mut self.out, flow.path);
+            let mut port = Port::new(None, &mut self.out, Link::tcp(&self.config, flow.path));
             let (tcp, clock) = (self.tcp.of(flow.path, &self.config), stack_time(self.now));
             let outcome =
                 catch_unwind(AssertUnwindSafe(|| tcp.poll_egress(clock, &mut port, flow.sockets())));

@@ -5,7 +5,7 @@
 //! [`PLATEAUS`](super::notice::PLATEAUS).
 
 use super::Config;
-use super::port::Port;
+use super::port::{Link, Port};
 use core::net::{Ipv4Addr, Ipv6Addr};
 use smoltcp::iface::{Config as Settings, Interface};
 use smoltcp::wire::{HardwareAddress, IpCidr};
@@ -19,7 +19,10 @@ pub(super) struct Ways {
 
 impl Ways {
     pub(super) fn new(config: &Config) -> Self {
-        Self { wide: interface(config, config.seed[0], config.mtu), narrow: BTreeMap::new() }
+        Self {
+            wide: interface(config, config.seed[0], Link::tcp(config, config.mtu)),
+            narrow: BTreeMap::new(),
+        }
     }
 
     /// Returns the interface for packets as large as the link takes.
@@ -27,20 +30,21 @@ impl Ways {
         &mut self.wide
     }
 
-    /// Returns the interface for packets of at most `path` octets.
+    /// Returns the interface for packets of at most `path` octets; where segments are cut behind the stack, one is
+    /// enough.
     pub(super) fn of(&mut self, path: usize, config: &Config) -> &mut Interface {
-        if path >= config.mtu {
+        if path >= config.mtu || config.offload {
             return &mut self.wide;
         }
-        self.narrow.entry(path).or_insert_with(|| interface(config, config.seed[0], path))
+        self.narrow.entry(path).or_insert_with(|| interface(config, config.seed[0], Link::tcp(config, path)))
     }
 }
 
 /// Makes an interface with the stack's addresses and a way to everywhere.
-pub(super) fn interface(config: &Config, seed: u64, mtu: usize) -> Interface {
+pub(super) fn interface(config: &Config, seed: u64, link: Link) -> Interface {
     let mut settings = Settings::new(HardwareAddress::Ip);
     settings.random_seed = seed;
-    let mut port = Port::new(None, &mut [], mtu);
+    let mut port = Port::new(None, &mut [], link);
     let mut interface = Interface::new(settings, &mut port, smoltcp::time::Instant::ZERO);
     interface.update_ip_addrs(|addresses| {
         for &(address, prefix) in &config.addresses {

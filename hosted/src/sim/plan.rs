@@ -102,6 +102,8 @@ pub struct Plan {
     pub profile: Profile,
     /// The largest packet, in octets.
     pub mtu: usize,
+    /// Whether the stacks hand out segments of up to 64 KiB, which are cut into packets behind them.
+    pub offload: bool,
     /// Whether the hosts speak IPv6.
     pub six: bool,
     /// Whether both hosts open the connection at the same time (RFC 9293 §3.5, figure 7).
@@ -134,6 +136,7 @@ impl Plan {
             there: path(&mut dice, profile),
             back: path(&mut dice, profile),
             heals,
+            offload: profile == Profile::Wide && dice.below(2) == 0,
         };
         if plan.a.closing == Closing::AfterPeer && plan.b.closing == Closing::AfterPeer {
             // Somebody has to be first.

@@ -442,6 +442,7 @@ fn engine(plan: &Plan, guard: Rules, opens: bool, life: u64) -> Engine<Tape> {
     let prefix = if plan.six { 64 } else { 24 };
     let mut config = Config::new(vec![(address(plan.six, last), prefix)], plan.mtu, [seed, !seed]);
     config.guard = guard;
+    config.offload = plan.offload;
     config.two_msl = TWO_MSL;
     config.limits.ring = (host.ring, host.ring);
     if plan.profile.must_finish() {

@@ -26,6 +26,7 @@ fn simpler(plan: &Plan) -> Vec<Plan> {
     offer(&|plan| plan.six = false);
     offer(&|plan| plan.both_open = false);
     offer(&|plan| plan.mtu = 1_500);
+    offer(&|plan| plan.offload = false);
     for change in PATH {
         offer(&|plan| change(&mut plan.there));
         offer(&|plan| change(&mut plan.back));

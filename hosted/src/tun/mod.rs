@@ -1,16 +1,32 @@
 //! A TUN device: opened, given its addresses, and gone when it is dropped.
+//!
+//! With offloads, which are on unless the kernel lacks them or nobody wants them, a packet may be a segment of up to 64 KiB
+//! and lack its checksum, in both directions; a header in front of it says what is left to be done.
 
-use crate::engine::Wire;
+mod device;
+mod routes;
+mod vnet;
+
+pub use device::Offload;
+
+use crate::engine::{Engine, Wire};
 use crate::os;
 use core::fmt;
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::IpAddr;
+use device::Device;
+use routes::refuse_overlap;
+use sockhop::time::Instant;
+use sockhop::trace::Sink;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::path::Path;
-use tun_tap::{Iface, Mode};
 
 /// Packets that the kernel holds for us before it drops some.
 const QUEUE: i32 = 4_096;
+/// Packets that are read in one round.
+const BATCH: usize = 64;
+/// The octets of the longest packet.
+pub const LONGEST: usize = 65_536;
 
 /// What a device is to be like.
 #[derive(Clone, Debug)]
@@ -21,6 +37,8 @@ pub struct Config {
     pub addresses: Vec<(IpAddr, u8)>,
     /// The largest packet, in octets.
     pub mtu: u16,
+    /// Whether the kernel is asked to cut segments and to compute checksums.
+    pub offload: bool,
 }
 
 /// Why there is no device, and what to do about it.
@@ -71,7 +89,7 @@ impl core::error::Error for Error {}
 
 /// A TUN device that belongs to this process and goes with it.
 pub struct Tun {
-    device: Iface,
+    device: Device,
     dropped: u64,
 }
 
@@ -100,13 +118,12 @@ impl Tun {
         if os::exists(wanted) {
             return Err(Error::Name(wanted.to_owned(), io::Error::from(io::ErrorKind::AlreadyExists)));
         }
-        let device =
-            Iface::without_packet_info(wanted, Mode::Tun).map_err(|error| match error.raw_os_error() {
+        let mut device =
+            Device::open(wanted, config.offload).map_err(|error| match error.raw_os_error() {
                 Some(libc::EPERM | libc::EACCES) => Error::Permission,
                 Some(libc::EBUSY | libc::EINVAL | libc::EEXIST) => Error::Name(wanted.to_owned(), error),
                 _ => Error::Host("opening /dev/net/tun", error),
             })?;
-        os::never_wait(&device).map_err(|error| Error::Host("making the TUN non-blocking", error))?;
         let name = device.name().to_owned();
         os::set_up(&name, config.mtu, QUEUE).map_err(|error| match error.raw_os_error() {
             Some(libc::EPERM) => Error::Permission,
@@ -115,6 +132,7 @@ impl Tun {
         for &(ip, prefix) in &config.addresses {
             os::add_address(&name, ip, prefix).map_err(|error| Error::Address(ip, error))?;
         }
+        device.probe(config.addresses.first().map(|(ip, _)| *ip));
         Ok(Self { device, dropped: 0 })
     }
 
@@ -123,12 +141,33 @@ impl Tun {
         self.device.name()
     }
 
-    /// Reads one packet.
+    /// Returns what the kernel does for the stack; it may turn out to do less than it promised.
+    pub const fn offload(&self) -> Offload {
+        self.device.offload()
+    }
+
+    /// Hands an engine what has come, a batch at most, and returns whether there may be more.
+    ///
+    /// `room` holds [`LONGEST`] octets.
     ///
     /// # Errors
-    /// `WouldBlock` while there is none.
-    pub fn recv(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.device.recv(into)
+    /// The host's.
+    pub fn receive<S: Sink>(
+        &mut self,
+        now: Instant,
+        engine: &mut Engine<S>,
+        room: &mut [u8],
+    ) -> io::Result<bool> {
+        for _ in 0..BATCH {
+            match self.device.recv(room) {
+                Ok((count, true)) => engine.ingress_verified(now, &mut room[..count], self),
+                Ok((count, false)) => engine.ingress(now, &mut room[..count], self),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
     }
 
     /// Returns how many packets the kernel did not take.
@@ -142,6 +181,10 @@ impl Wire for Tun {
         if self.device.send(packet).is_err() {
             self.dropped += 1;
         }
+    }
+
+    fn transmit_segment(&mut self, segment: &mut [u8], headers: usize, most: usize) {
+        self.dropped += self.device.send_segment(segment, headers, most);
     }
 }
 
@@ -158,61 +201,9 @@ fn is_name(name: &str) -> bool {
     (1..=15).contains(&name.len()) && name.chars().all(plain) && name != "." && name != ".."
 }
 
-/// Refuses an address that a route other than the default one leads to.
-fn refuse_overlap(ip: IpAddr, prefix: u8) -> Result<(), Error> {
-    let file = if ip.is_ipv4() { "/proc/net/route" } else { "/proc/net/ipv6_route" };
-    let table = std::fs::read_to_string(file).unwrap_or_default();
-    let overlap = match ip {
-        IpAddr::V4(ip) => table
-            .lines()
-            .skip(1)
-            .filter_map(route4)
-            .find(|(net, length, _)| {
-                let shorter = u32::MAX.checked_shl(32 - u32::from((*length).min(prefix))).unwrap_or(0);
-                *length > 0 && (net.to_bits() ^ ip.to_bits()) & shorter == 0
-            })
-            .map(|(net, length, interface)| (format!("{net}/{length}"), interface)),
-        IpAddr::V6(ip) => table
-            .lines()
-            .filter_map(route6)
-            .find(|(net, length, _)| {
-                let shorter = u128::MAX.checked_shl(128 - u32::from((*length).min(prefix))).unwrap_or(0);
-                *length > 0 && (net.to_bits() ^ ip.to_bits()) & shorter == 0
-            })
-            .map(|(net, length, interface)| (format!("{net}/{length}"), interface)),
-    };
-    overlap.map_or(Ok(()), |(route, interface)| Err(Error::Route(ip, route, interface)))
-}
-
-/// Reads a line of /proc/net/route: network, prefix length and interface.
-fn route4(line: &str) -> Option<(Ipv4Addr, u8, String)> {
-    let fields: Vec<&str> = line.split_whitespace().collect();
-    let number = |at: usize| u32::from_str_radix(fields.get(at)?, 16).ok().map(u32::swap_bytes);
-    let length = u8::try_from(number(7)?.count_ones()).ok()?;
-    Some((Ipv4Addr::from_bits(number(1)?), length, (*fields.first()?).to_owned()))
-}
-
-/// Reads a line of /proc/net/ipv6_route; routes of the loopback interface are local addresses, not routes.
-fn route6(line: &str) -> Option<(core::net::Ipv6Addr, u8, String)> {
-    let fields: Vec<&str> = line.split_whitespace().collect();
-    let net = u128::from_str_radix(fields.first()?, 16).ok()?;
-    let length = u8::from_str_radix(fields.get(1)?, 16).ok()?;
-    let interface = (*fields.last()?).to_owned();
-    (interface != "lo").then_some((net.into(), length, interface))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_line_of_the_kernels_route_table_is_read() {
-        let line = "eth0\t000212C6\t00000000\t0001\t0\t0\t0\tFCFFFFFF\t0\t0\t0";
-        assert_eq!(route4(line), Some((Ipv4Addr::new(198, 18, 2, 0), 30, "eth0".to_owned())));
-        let line = "fd000000000000000000000000000000 7e 0 00 0 0 1 0 0 00000001 tun3";
-        assert_eq!(route6(line), Some(("fd00::".parse().unwrap(), 126, "tun3".to_owned())));
-        assert_eq!(route4("garbage"), None);
-    }
 
     #[test]
     fn every_error_names_the_way_out() {

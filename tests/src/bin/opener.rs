@@ -21,7 +21,7 @@ fn main() {
         std::process::exit(2);
     };
     let host = SocketAddr::from(([198, 18, 0, 1], port.parse().expect("a port")));
-    let config = tun::Config { name: None, addresses: vec![(host.ip(), 30)], mtu: 1_500 };
+    let config = tun::Config { name: None, addresses: vec![(host.ip(), 30)], mtu: 1_500, offload: true };
     let mut tun = tun::Tun::open(&config).expect("a TUN device");
     let (mut poll, mut events) = (Poll::new().expect("epoll works"), Events::with_capacity(8));
     poll.registry()
@@ -30,11 +30,12 @@ fn main() {
     let here = SocketAddr::from(([198, 18, 0, 2], 0));
     let mut config = Config::new(vec![(here.ip(), 30)], 1_500, [11, 12]);
     config.two_msl = Duration::from_secs(1);
+    config.offload = true;
     let mut engine = Engine::new(config, Tape::default());
     let began = std::time::Instant::now();
     let now = || Instant::from_micros(u64::try_from(began.elapsed().as_micros()).unwrap_or(0));
     let flow = engine.connect(now(), here, host).expect("there is room");
-    let (mut said, mut ended, mut packet) = (false, false, vec![0; 2_000]);
+    let (mut said, mut ended, mut packet) = (false, false, vec![0; tun::LONGEST]);
     while engine.load().flows + engine.load().time_wait > 0 {
         while engine.next_event().is_some() {}
         if let Some(mut socket) = engine.stream(flow).filter(|_| !ended) {
@@ -60,9 +61,7 @@ fn main() {
         engine.flush(now(), &mut tun);
         let wait = engine.poll_at().map(|at| at.since(now()).max(Duration::from_millis(1)));
         poll.poll(&mut events, wait).expect("poll works");
-        while let Ok(count) = tun.recv(&mut packet) {
-            engine.ingress(now(), &mut packet[..count], &mut tun);
-        }
+        while tun.receive(now(), &mut engine, &mut packet).expect("the device can be read") {}
     }
     let path: Vec<String> = sim::path(engine.sink()).iter().map(ToString::to_string).collect();
     println!("path {}", path.join(" "));

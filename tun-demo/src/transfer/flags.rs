@@ -121,6 +121,10 @@ pub(crate) struct Stack {
     #[arg(long, hide_short_help = true, default_value_t = 65_520, value_parser = clap::value_parser!(u16).range(1_280..=65_520))]
     pub(crate) mtu: u16,
 
+    /// Have the kernel neither cut segments nor compute checksums for the stack
+    #[arg(long, hide_short_help = true)]
+    pub(crate) no_offload: bool,
+
     /// Print each segment and each transition with its cause, on the stack
     #[arg(long, hide_short_help = true)]
     pub(crate) ladder: bool,

@@ -23,10 +23,15 @@ pub(crate) fn open(flags: &Stack) -> Result<(Tun, Engine<Meter>, Watching<'_>), 
     os::pin_ring_memory();
     let (ip, prefix) = (IpAddr::V4(flags.addr.0), flags.addr.1);
     let host = host_of(ip, prefix).map_err(|text| Failure::new(USAGE, text))?;
-    let tun =
-        Tun::open(&tun::Config { name: flags.tun.clone(), addresses: vec![(host, prefix)], mtu: flags.mtu })?;
+    let tun = Tun::open(&tun::Config {
+        name: flags.tun.clone(),
+        addresses: vec![(host, prefix)],
+        mtu: flags.mtu,
+        offload: !flags.no_offload,
+    })?;
     let mut config = engine::Config::new(vec![(ip, prefix)], flags.mtu.into(), [word(0), word(8)]);
     config.limits.ring.1 = engine::LARGEST_RING;
+    config.offload = true;
     let (recording, spool) = recording::begin(flags.trace.as_deref(), "stack")?;
     let engine = Engine::new(config, Meter::new(Watch { page: flags.ladder.then(Page::default), spool }));
     let style = Style { colour: crate::colour(), whole: true, ..Style::default() };
