@@ -165,9 +165,10 @@ impl<S: Sink> Runtime<S> {
         let mut events = Events::with_capacity(1_024);
         let mut packet = vec![0; tun::LONGEST];
         let mut more = true;
+        let mut signal = false;
         self.upkeep.ready();
         loop {
-            let wait = if more { Some(Duration::ZERO) } else { self.wait() };
+            let wait = if more || signal { Some(Duration::ZERO) } else { self.wait() };
             match self.poll.poll(&mut events, wait) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 outcome => outcome?,
@@ -178,6 +179,7 @@ impl<S: Sink> Runtime<S> {
                     self.proxy.egress().ready(event.token());
                 }
                 more |= event.token() == TUN;
+                signal |= event.token() == SIGNAL;
             }
             if more {
                 more = self.tun.receive(now, &mut self.engine, &mut packet)?;
@@ -192,7 +194,10 @@ impl<S: Sink> Runtime<S> {
             self.upkeep.beat(now);
             self.post();
             self.show();
-            let asked = match self.signals.take() {
+            // Of several signals each has a round of its own.
+            let taken = if signal { self.signals.take() } else { None };
+            signal = taken.is_some();
+            let asked = match taken {
                 Some(Asked::Reload) if reload.is_some() => {
                     self.reload(reload.as_mut().and_then(|reload| reload()));
                     None

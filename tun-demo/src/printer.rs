@@ -6,14 +6,14 @@ use sockhop::trace::{Ends, Event, Line, Sink, View};
 use sockhop_hosted::ladder::Style;
 use std::collections::HashMap;
 use std::io::{self, Write};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
-use std::time::Instant;
 
 /// Events and lines that wait to be printed; more are counted and said to be lost.
 const WAITING: usize = 65_536;
-/// Pages on their way to the thread.
-const UNDER_WAY: usize = 4;
+/// How long lines are collected before they are printed: a wake-up for each would cost more than the line.
+const COLLECTING: Duration = Duration::from_millis(20);
 
 /// How long the last lines may take to be printed.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -41,33 +41,58 @@ impl Page {
     fn is_empty(&self) -> bool {
         self.events.is_empty() && self.lines.is_empty() && self.lost == 0
     }
+
+    /// Adds what stands on another page, as far as there is room, and leaves that one blank.
+    fn take(&mut self, other: &mut Self) {
+        let room = WAITING.saturating_sub(self.events.len()).min(other.events.len());
+        self.lost += other.lost + (other.events.len() - room) as u64;
+        self.events.extend(other.events.drain(..).take(room));
+        let room = WAITING.saturating_sub(self.lines.len()).min(other.lines.len());
+        self.lost += (other.lines.len() - room) as u64;
+        self.lines.extend(other.lines.drain(..).take(room));
+        other.lost = 0;
+    }
 }
+
+/// What the thread is to print next.
+#[derive(Debug, Default)]
+struct Tray {
+    page: Page,
+    /// Whether the thread sleeps until something lies here.
+    is_waited_for: bool,
+    /// Whether nothing more will come.
+    is_last: bool,
+}
+
+/// The tray, and what wakes the thread.
+type Shared = (Mutex<Tray>, Condvar);
 
 /// The thread that prints.
 #[derive(Debug)]
 pub(crate) struct Printer {
-    pages: SyncSender<Page>,
+    shared: Arc<Shared>,
     done: Receiver<io::Result<()>>,
 }
 
 impl Printer {
     /// Starts a thread that prints on standard output.
     pub(crate) fn start(style: Style) -> Self {
-        let (pages, waiting) = sync_channel(UNDER_WAY);
+        let shared = Arc::new(Shared::default());
         let (end, done) = sync_channel(1);
-        thread::spawn(move || end.send(Ladder { connections: HashMap::new(), style }.print(&waiting)));
-        Self { pages, done }
+        let theirs = Arc::clone(&shared);
+        thread::spawn(move || end.send(Ladder { connections: HashMap::new(), style }.print(&theirs)));
+        Self { shared, done }
     }
 
-    /// Hands a page over, unless the thread is behind: then it stays where it is and grows.
+    /// Hands over what stands on a page, and leaves it blank; if the thread is behind, what is too much is lost.
     pub(crate) fn offer(&self, page: &mut Page) {
         if page.is_empty() {
             return;
         }
-        match self.pages.try_send(core::mem::take(page)) {
-            // Whoever reads no more is told no more.
-            Ok(()) | Err(TrySendError::Disconnected(_)) => {}
-            Err(TrySendError::Full(unsent)) => *page = unsent,
+        let mut tray = self.shared.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tray.page.take(page);
+        if core::mem::take(&mut tray.is_waited_for) {
+            self.shared.1.notify_one();
         }
     }
 
@@ -76,23 +101,37 @@ impl Printer {
     /// # Errors
     /// Those of standard output, or that it takes nothing any more.
     pub(crate) fn finish(self, mut page: Page) -> io::Result<()> {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            self.offer(&mut page);
-            if page.is_empty() || Instant::now() >= until {
-                break;
-            }
-            // The thread is behind; nobody else waits for this one any more.
-            thread::sleep(Duration::from_millis(1));
-        }
-        drop(self.pages);
-        self.done
-            .recv_timeout(until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1)))
-            .unwrap_or_else(|_| {
-                let text = "standard output takes nothing any more, so the last lines are not printed";
-                Err(io::Error::new(io::ErrorKind::TimedOut, text))
-            })
+        self.offer(&mut page);
+        self.shared.0.lock().unwrap_or_else(PoisonError::into_inner).is_last = true;
+        self.shared.1.notify_one();
+        self.done.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+            let text = "standard output takes nothing any more, so the last lines are not printed";
+            Err(io::Error::new(io::ErrorKind::TimedOut, text))
+        })
     }
+}
+
+/// Waits for something to be printed; `None` when nothing more will come.
+///
+fn next((tray, roused): &Shared) -> Option<Page> {
+    let tray = tray.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut tray = roused
+        .wait_while(tray, |tray| {
+            tray.is_waited_for = tray.page.is_empty() && !tray.is_last;
+            tray.is_waited_for
+        })
+        .unwrap_or_else(PoisonError::into_inner);
+    let page = core::mem::take(&mut tray.page);
+    if page.is_empty() {
+        return None;
+    }
+    Some(page)
+}
+
+/// Lets lines collect for a while, unless the last one is there.
+fn collect((tray, roused): &Shared) {
+    let tray = tray.lock().unwrap_or_else(PoisonError::into_inner);
+    drop(roused.wait_timeout_while(tray, COLLECTING, |tray| !tray.is_last));
 }
 
 /// Prints events as lines, each connection counted from its own SYNs.
@@ -103,9 +142,9 @@ struct Ladder {
 }
 
 impl Ladder {
-    fn print(&mut self, pages: &Receiver<Page>) -> io::Result<()> {
+    fn print(&mut self, shared: &Shared) -> io::Result<()> {
         let mut out = io::stdout().lock();
-        for page in pages {
+        while let Some(page) = next(shared) {
             for event in &page.events {
                 self.event(event, &mut out)?;
             }
@@ -116,6 +155,7 @@ impl Ladder {
                 writeln!(out, "{} lines were lost: they came faster than they could be printed", page.lost)?;
             }
             out.flush()?;
+            collect(shared);
         }
         Ok(())
     }

@@ -237,9 +237,11 @@ impl Policy {
 
     /// Returns whether the host's way to an address is the proxy's own TUN.
     fn leads_back(&self, ip: IpAddr) -> bool {
-        let from = || super::bind::facing(ip).ok();
-        // The host's own end of the TUN is reached without going through it.
-        !self.tun.is_empty() && !self.tun.contains(&ip) && from().is_some_and(|from| self.tun.contains(&from))
+        // The host reaches itself without going through the TUN.
+        if self.tun.is_empty() || ip.is_loopback() || self.tun.contains(&ip) {
+            return false;
+        }
+        super::bind::facing(ip).is_ok_and(|from| self.tun.contains(&from))
     }
 
     /// Lets a client be told an address, or ask for one that is not known yet, without connecting to it.
