@@ -62,10 +62,10 @@ pub(crate) fn octets() -> u64 {
 pub(crate) fn verify(host: &Namespace, targets: [&str; 2], what: &str) {
     for (proxy, target) in PROXY.into_iter().zip(targets) {
         let octets = octets();
-        let said = host.output(
-            &neighbour("load").to_string_lossy(),
-            &["verify", proxy, target, "2", &octets.to_string()],
-        );
+        let load = neighbour("load").to_string_lossy().into_owned();
+        // What hangs is to fail.
+        let line = ["300", &load, "verify", proxy, target, "2", &octets.to_string()];
+        let said = host.output("timeout", &line);
         let line = String::from_utf8_lossy(&said.stdout);
         let wanted = format!("{{\"octets\":{},\"wrong\":0}}", 2 * octets);
         assert_eq!(line.trim(), wanted, "{what}, {target}: {}", String::from_utf8_lossy(&said.stderr));
