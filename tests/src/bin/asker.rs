@@ -150,6 +150,8 @@ fn datagrams(mut stream: TcpStream, target: &str, most: u64) -> io::Result<()> {
     ask(&socket, &[&[0, 0, 1], &header[3..]].concat(), b"fragment")?;
     ask(&socket, &header[..5], b"")?;
     let mut room = vec![0; 65_535];
+    // One that is lost has been lost, and is not waited for without end.
+    socket.set_read_timeout(Some(core::time::Duration::from_secs(20)))?;
     for size in [1, 0, 1_472, 8_192, 60_000].map(|size: u64| size.min(most)) {
         let payload: Vec<u8> = (0..size).map(pattern).collect();
         ask(&socket, &header, &payload)?;
