@@ -9,6 +9,7 @@ pub mod oracle;
 pub mod pages;
 pub mod properties;
 pub mod script;
+pub mod segments;
 pub mod shelf;
 pub mod stack;
 pub mod traces;

@@ -106,16 +106,28 @@ impl Running {
 
     /// Asks the process to read its settings again.
     pub fn hang_up(&self) {
+        self.signal(rustix::process::Signal::HUP);
+    }
+
+    /// Stops the process where it is, until [`resume`](Self::resume).
+    pub fn pause(&self) {
+        self.signal(rustix::process::Signal::STOP);
+    }
+
+    /// Lets a process go on that was stopped.
+    pub fn resume(&self) {
+        self.signal(rustix::process::Signal::CONT);
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
         if let Some(pid) = rustix::process::Pid::from_raw(self.child.id().cast_signed()) {
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::HUP);
+            let _ = rustix::process::kill_process(pid, signal);
         }
     }
 
     /// Asks the process to end as Ctrl-C does, and returns the lines it still prints and whether it succeeded.
     pub fn interrupt(mut self) -> (Vec<String>, bool) {
-        if let Some(pid) = rustix::process::Pid::from_raw(self.child.id().cast_signed()) {
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::INT);
-        }
+        self.signal(rustix::process::Signal::INT);
         let mut lines = Vec::new();
         while let Some(line) = self.line() {
             lines.push(line);
@@ -265,10 +277,12 @@ pub fn program() -> PathBuf {
     BUILT
         .get_or_init(|| {
             let path = neighbour("tun-demo");
-            let target = path.parent().and_then(|profile| profile.parent()).expect("target/PROFILE");
+            let folder = path.parent().expect("target/PROFILE");
+            let target = folder.parent().expect("target/PROFILE");
+            let profile = if folder.ends_with("debug") { "dev" } else { "release" };
             let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
             let built = Command::new(cargo)
-                .args(["build", "--quiet", "-p", "tun-demo", "--target-dir"])
+                .args(["build", "--quiet", "-p", "tun-demo", "--profile", profile, "--target-dir"])
                 .arg(target)
                 .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
                 .status();

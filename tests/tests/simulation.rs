@@ -20,6 +20,12 @@ const ONCE_FAILED: &[(u64, Profile, &str)] = &[
     (74, Profile::Wide, "a repeated SYN-ACK cannot say a scaled window, which is no retraction"),
     (1467, Profile::Wide, "a challenge said less than was left of the window"),
     (1395, Profile::Wide, "a challenge before the first acknowledgment said a window of nothing"),
+    (
+        11770,
+        Profile::Wide,
+        "a SYN-ACK repeated after an acknowledgment made the next challenge say less than that",
+    ),
+    (13271, Profile::Wide, "the same, with octets"),
     (26, Profile::Mild, "stock: no timer and no packet left"),
     (71, Profile::Mild, "stock: unread octets thrown away when TIME-WAIT ends"),
     (30, Profile::Mild, "stock: a FIN that is never sent again"),
@@ -42,6 +48,15 @@ fn every_seed_ends_as_it_should_with_a_guard_at_both_ends() {
             let outcome = run(&Plan::new(seed, profile), BOTH);
             assert_eq!(outcome.verdict, Verdict::Good, "tun-demo sim --seed {seed} --profile {profile}");
         }
+    }
+}
+
+#[test]
+fn half_of_the_wide_seeds_hand_the_link_segments_to_be_cut_and_no_others_do() {
+    for profile in Profile::ALL {
+        let offloading = (0..1_000).filter(|seed| Plan::new(*seed, profile).offload).count();
+        let wanted = if profile == Profile::Wide { 400..600 } else { 0..1 };
+        assert!(wanted.contains(&offloading), "{profile}: {offloading} of 1000");
     }
 }
 

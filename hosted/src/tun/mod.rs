@@ -5,7 +5,7 @@
 
 mod device;
 mod routes;
-mod vnet;
+pub mod vnet;
 
 pub use device::Offload;
 

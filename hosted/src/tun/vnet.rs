@@ -6,7 +6,7 @@
 use crate::segmentation::{sum, tcp_of};
 
 /// The octets of the header.
-pub(super) const LENGTH: usize = 10;
+pub const LENGTH: usize = 10;
 /// The place of the checksum in a TCP header.
 const TCP_CHECKSUM: u16 = 16;
 /// A checksum is to be computed: only the sum of its pseudo-header stands in its place.
@@ -39,7 +39,7 @@ pub(super) fn segment(packet: &[u8], headers: usize, most: usize) -> [u8; LENGTH
 /// Reads what stands in front of a packet: whether its checksum need not be looked at.
 ///
 /// A checksum that is still to be computed is computed, unless it is a TCP segment's, which nobody looks at again.
-pub(super) fn finish(header: [u8; LENGTH], packet: &mut [u8]) -> bool {
+pub fn finish(header: [u8; LENGTH], packet: &mut [u8]) -> bool {
     let needs = header[0] & NEEDS_CHECKSUM != 0;
     let at = |place: usize| usize::from(u16::from_ne_bytes([header[place], header[place + 1]]));
     let (from, offset) = (at(6), at(8));

@@ -1,4 +1,5 @@
-//! A client for tests: `asker PROXY TARGET MODE [FIFO]`, where MODE says what it does once the proxy has connected.
+//! A client for tests: `asker PROXY TARGET MODE [FIFO]`, where MODE says what it does once the proxy has connected. Behind
+//! `datagrams` may stand the most octets that one has.
 //!
 //! It prints one line when it has ended.
 
@@ -13,13 +14,16 @@ use std::net::{TcpStream, UdpSocket};
 
 fn main() -> io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let [proxy, _, mode, count] = arguments.as_slice()
+    if let [proxy, _, mode @ ("stall" | "churn"), count] =
+        arguments.iter().map(String::as_str).collect::<Vec<_>>()[..]
         && let Ok(count) = count.parse()
     {
         return crowd(proxy, mode, count);
     }
     let [proxy, target, mode, rest @ ..] = arguments.as_slice() else {
-        eprintln!("usage: asker PROXY TARGET silent|reset|bind|datagrams|rest [FIFO], or stall|churn COUNT");
+        eprintln!(
+            "usage: asker PROXY TARGET silent|reset|bind|datagrams|rest [FIFO|MOST], or stall|churn COUNT"
+        );
         std::process::exit(2);
     };
     let mut stream = Blocking(TcpStream::connect(proxy)?);
@@ -33,7 +37,8 @@ fn main() -> io::Result<()> {
         return bind(proxy);
     }
     if mode == "datagrams" {
-        return datagrams(stream.0, target);
+        let most = rest.first().map_or(Ok(u64::MAX), |most| most.parse()).map_err(io::Error::other)?;
+        return datagrams(stream.0, target, most);
     }
     let target: SocketAddr = target.parse().map_err(io::Error::other)?;
     let target = Target { host: Host::Ip(target.ip()), port: target.port() };
@@ -129,10 +134,10 @@ fn reply(client: &mut TcpStream) -> io::Result<SocketAddr> {
     Ok(SocketAddr::from((ip, u16::from_be_bytes([reply[8], reply[9]]))))
 }
 
-/// Opens an association and says of each datagram what became of it.
+/// Opens an association and says of each datagram, of at most so many octets, what became of it.
 ///
 /// `target` is `ADDRESS:PORT` or `NAME:PORT` of something that sends datagrams back.
-fn datagrams(mut stream: TcpStream, target: &str) -> io::Result<()> {
+fn datagrams(mut stream: TcpStream, target: &str, most: u64) -> io::Result<()> {
     stream.write_all(&[5, 1, 0, 5, 3, 0, 1, 0, 0, 0, 0, 0, 0])?;
     stream.read_exact(&mut [0; 2])?;
     let relay = reply(&mut stream)?;
@@ -145,7 +150,9 @@ fn datagrams(mut stream: TcpStream, target: &str) -> io::Result<()> {
     ask(&socket, &[&[0, 0, 1], &header[3..]].concat(), b"fragment")?;
     ask(&socket, &header[..5], b"")?;
     let mut room = vec![0; 65_535];
-    for size in [1, 0, 1_472, 8_192, 60_000] {
+    // One that is lost has been lost, and is not waited for without end.
+    socket.set_read_timeout(Some(core::time::Duration::from_secs(20)))?;
+    for size in [1, 0, 1_472, 8_192, 60_000].map(|size: u64| size.min(most)) {
         let payload: Vec<u8> = (0..size).map(pattern).collect();
         ask(&socket, &header, &payload)?;
         let (count, from) = socket.recv_from(&mut room)?;

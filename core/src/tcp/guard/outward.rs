@@ -57,8 +57,11 @@ impl Guard {
             out.window = self.slacken(out.window);
         }
         if segment.flags.contains(Flags::ACK) && !segment.flags.contains(Flags::RST) {
-            let shift = if segment.flags.contains(Flags::SYN) { 0 } else { self.tracker.our_shift() };
-            self.shown = Some(segment.ack + (u32::from(out.window) << shift));
+            let is_syn = segment.flags.contains(Flags::SYN);
+            let shift = if is_syn { 0 } else { self.tracker.our_shift() };
+            let edge = segment.ack + (u32::from(out.window) << shift);
+            // A SYN that is repeated cannot say how much more an acknowledgment behind the first has granted.
+            self.shown = Some(self.shown.filter(|_| is_syn).map_or(edge, |shown| shown.max(edge)));
             self.acknowledged(now, (segment.ack, out.window));
         }
         out.seq = out.seq + self.offset;
