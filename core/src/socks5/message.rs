@@ -17,6 +17,8 @@ pub(super) const NO_METHOD: u8 = 0xff;
 pub(super) const IPV4: u8 = 1;
 pub(super) const NAME: u8 = 3;
 pub(super) const IPV6: u8 = 4;
+/// Whether RESOLVE and RESOLVE_PTR are commands.
+pub(super) const LOOKUP: bool = cfg!(feature = "lookup");
 /// The longest reply: four octets, an IPv6 address, a port.
 pub(super) const REPLY: usize = 22;
 
@@ -45,14 +47,14 @@ impl Command {
         matches!(self, Self::Resolve | Self::ResolvePtr)
     }
 
-    /// Returns the command with this code.
+    /// Returns the command with this code; none that [looks up](Self::looks_up) without the feature `lookup`.
     pub const fn from_code(code: u8) -> Option<Self> {
         match code {
             1 => Some(Self::Connect),
             2 => Some(Self::Bind),
             3 => Some(Self::Associate),
-            0xf0 => Some(Self::Resolve),
-            0xf1 => Some(Self::ResolvePtr),
+            0xf0 if LOOKUP => Some(Self::Resolve),
+            0xf1 if LOOKUP => Some(Self::ResolvePtr),
             _ => None,
         }
     }

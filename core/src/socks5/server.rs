@@ -27,7 +27,7 @@
 //! Refusing  ─► Failed    : the refusal is drained, or not taken in time
 //! ```
 
-use super::message::{self, LOGIN_VERSION, NO_METHOD, OPEN, PASSWORD, REPLY, VERSION};
+use super::message::{self, LOGIN_VERSION, LOOKUP, NO_METHOD, OPEN, PASSWORD, REPLY, VERSION};
 use super::{Command, Error, Refusal, Request};
 use crate::machine::Machine;
 use crate::time::{Patience, Reason};
@@ -397,7 +397,7 @@ impl<const N: usize> Machine for Server<N> {
 
     fn drain(&mut self, output: &mut [u8]) -> usize {
         let mut count = self.out.drain(output);
-        if self.state == State::Resolved {
+        if LOOKUP && self.state == State::Resolved {
             // A name waits where the request was, behind the head of its reply.
             count += self.inbox.drain(output.get_mut(count..).unwrap_or(&mut []));
         }
