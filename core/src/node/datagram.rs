@@ -108,7 +108,7 @@ impl<'a> Datagrams<'a> {
     pub(super) fn send(&mut self, now: Instant, at: u16, to: SocketAddrV4, parts: [&[u8]; 2]) -> bool {
         let socket = self.sockets.get_mut::<udp::Socket<'_>>(self.handle);
         let waits = socket.send_queue() > 0;
-        if waits && now.since(self.since) < STALE {
+        if waits && now < self.since + STALE {
             return false;
         }
         if waits || socket.endpoint().port != at {

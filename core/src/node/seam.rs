@@ -86,7 +86,7 @@ impl<N: Nic, S> Seam<'_, N, S> {
 
     /// Returns whether one more answer to what belongs to nothing may be given in this second.
     pub(super) fn may_answer(&mut self) -> bool {
-        if self.now.since(self.answers.1) >= Duration::from_secs(1) {
+        if self.now >= self.answers.1 + Duration::from_secs(1) {
             self.answers = (self.limits.answers, self.now);
         }
         let may = self.answers.0 > 0;

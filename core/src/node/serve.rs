@@ -1,10 +1,10 @@
 //! From a socket to the wire: what a connection does by itself, in each round.
 
 use super::Nic;
-use super::flow::{Fate, Flow, cause};
+use super::flow::{Fate, Flow};
 use super::seam::Seam;
 use crate::stack::Wish;
-use crate::tcp::{Cause, Inject, Segment, State};
+use crate::tcp::{Cause, Inject, State};
 use crate::time::{Instant, Reason};
 use crate::trace::Sink;
 use core::net::SocketAddr;
@@ -74,13 +74,8 @@ fn tick<N: Nic, S: Sink>(flow: &mut Flow<'_>, seam: &mut Seam<'_, N, S>) {
                 let place = seam.input.get_mut(at..).unwrap_or(&mut []);
                 let length = empty.write(SocketAddr::V4(flow.remote), SocketAddr::V4(flow.local), place);
                 seam.length = at + length;
-                let before = flow.state;
                 let sent = seam.show(flow.sockets());
-                let after = State::from(flow.socket_ref().state());
-                let segment = seam.packet().and_then(|packet| Segment::parse(packet).ok());
-                if let (true, Some(segment)) = (before != after, segment) {
-                    flow.note(seam, cause(before, after, &segment));
-                }
+                flow.note_received(seam, &empty.segment());
                 flow.sent(seam, sent);
             }
         }

@@ -35,7 +35,7 @@ pub struct Empty {
 
 impl Empty {
     /// Returns the view of it, with addresses that say nothing.
-    pub(super) const fn segment(&self) -> Segment {
+    pub(crate) const fn segment(&self) -> Segment {
         let nowhere = SocketAddr::new(IpAddr::V4(core::net::Ipv4Addr::UNSPECIFIED), 0);
         Segment {
             src: nowhere,
