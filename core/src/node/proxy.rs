@@ -91,12 +91,8 @@ impl<const CLIENTS: usize, const INBOX: usize> Proxy<CLIENTS, INBOX> {
         let login = if self.policy.login.is_some() { Login::Password } else { Login::Open };
         opened.crowded |= self.sessions.is_full();
         let session = Session::new(opened, login);
-        let refused = if opened.crowded {
-            self.door.push(session).is_err()
-        } else {
-            self.sessions.push(session).is_err()
-        };
-        if refused {
+        let place = if opened.crowded { self.door.as_mut_view() } else { self.sessions.as_mut_view() };
+        if place.push(session).is_err() {
             node.release(opened.flow);
         }
     }
@@ -114,8 +110,8 @@ impl<const CLIENTS: usize, const INBOX: usize> Proxy<CLIENTS, INBOX> {
 }
 
 /// Serves some clients; the first that is over leaves.
-fn work<N: Nic, S: Sink, const CLIENTS: usize, const INBOX: usize>(
-    sessions: &mut heapless::Vec<Session<INBOX>, CLIENTS>,
+fn work<N: Nic, S: Sink, const INBOX: usize>(
+    sessions: &mut heapless::vec::VecView<Session<INBOX>>,
     now: Instant,
     node: &mut Node<'_, N, S>,
     policy: &Policy,

@@ -292,7 +292,8 @@ impl<const N: usize> Server<N> {
                     return Step::Need(2 + usize::from(count));
                 }
                 let method = if self.login == Login::Open { OPEN } else { PASSWORD };
-                (count, methods.contains(&method).then_some(method))
+                // `contains` would bring a search in words along, for at most 255 octets.
+                (count, methods.iter().any(|offered| *offered == method).then_some(method))
             }
         };
         debug_assert!(count > 0 || wanted.is_none(), "an empty offer offers nothing");
