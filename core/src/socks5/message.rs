@@ -102,6 +102,9 @@ pub(super) fn target(octets: &[u8]) -> Option<Target<'_>> {
     Some(Target { host, port: u16::from_be_bytes(*port) })
 }
 
+/// The octets of an address that is a name without an octet: ATYP, length and port.
+pub(super) const NO_NAME: usize = 4;
+
 /// Returns the octets an address takes from ATYP to port, given as many as there are; `None` for an unknown type.
 pub(super) fn target_length(octets: &[u8]) -> Option<usize> {
     match octets.first() {
@@ -110,7 +113,7 @@ pub(super) fn target_length(octets: &[u8]) -> Option<usize> {
         Some(&IPV6) => Some(19),
         Some(&NAME) => Some(match octets.get(1) {
             None => 2,
-            Some(length) => 4 + usize::from(*length),
+            Some(length) => NO_NAME + usize::from(*length),
         }),
         Some(_) => None,
     }
@@ -118,16 +121,18 @@ pub(super) fn target_length(octets: &[u8]) -> Option<usize> {
 
 /// Writes a reply (RFC 1928 §6); a refusal carries 0.0.0.0:0.
 pub(super) fn put_reply<const N: usize>(out: &mut Outbox<N>, code: u8, bound: SocketAddr) {
-    out.put(&[VERSION, code, 0]);
-    match bound.ip() {
+    let (four, six);
+    let (kind, address): (u8, &[u8]) = match bound.ip() {
         IpAddr::V4(ip) => {
-            out.put(&[IPV4]);
-            out.put(&ip.octets());
+            four = ip.octets();
+            (IPV4, &four)
         }
         IpAddr::V6(ip) => {
-            out.put(&[IPV6]);
-            out.put(&ip.octets());
+            six = ip.octets();
+            (IPV6, &six)
         }
-    }
+    };
+    out.put(&[VERSION, code, 0, kind]);
+    out.put(address);
     out.put(&bound.port().to_be_bytes());
 }
