@@ -6,6 +6,7 @@ use crate::socks5::Login;
 use crate::time::Instant;
 use crate::trace::Sink;
 use core::net::{Ipv4Addr, SocketAddrV4};
+use heapless::vec::VecView;
 
 /// Says whether a name and a password are right, both 1 to 255 octets of any value.
 pub type Judge = fn(&[u8], &[u8]) -> bool;
@@ -111,7 +112,7 @@ impl<const CLIENTS: usize, const INBOX: usize> Proxy<CLIENTS, INBOX> {
 
 /// Serves some clients; the first that is over leaves.
 fn work<N: Nic, S: Sink, const INBOX: usize>(
-    sessions: &mut heapless::vec::VecView<Session<INBOX>>,
+    sessions: &mut VecView<Session<INBOX>>,
     now: Instant,
     node: &mut Node<'_, N, S>,
     policy: &Policy,
@@ -121,11 +122,22 @@ fn work<N: Nic, S: Sink, const INBOX: usize>(
         session.pass(now, node, policy);
         if let Some(why) = session.serve(now, node, policy) {
             let report = session.close(node, why);
-            sessions.swap_remove(at);
+            leave(sessions, at);
             return Some(report);
         }
     }
     None
+}
+
+/// Takes a session out; the last one takes its place. `swap_remove` would do, but for a panic that it holds ready.
+fn leave<const INBOX: usize>(sessions: &mut VecView<Session<INBOX>>, at: usize) {
+    let last = sessions.len().saturating_sub(1);
+    if let Some((front, [back, ..])) = sessions.split_at_mut_checked(last)
+        && let Some(place) = front.get_mut(at)
+    {
+        core::mem::swap(place, back);
+    }
+    sessions.truncate(last);
 }
 
 #[cfg(test)]
