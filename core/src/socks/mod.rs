@@ -184,6 +184,15 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg(not(feature = "socks4"))]
+    fn a_socks4_client_is_refused_where_it_is_not_served() {
+        let mut server: AnyServer = AnyServer::new(Login::Open);
+        assert_eq!(server.feed(b"\x04\x01\x00\x50\xc0\x00\x02\x01ann\0"), 1);
+        assert_eq!(server.poll(), Err(nb::Error::Other(Error::V5(socks5::Error::Version(4)))));
+    }
+
+    #[test]
+    #[cfg(feature = "socks4")]
     fn the_first_octet_tells_the_version_and_a_password_is_not_given_away() {
         let four = b"\x04\x01\x00\x50\xc0\x00\x02\x01ann\0";
         let mut server: AnyServer = AnyServer::new(Login::Open);

@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn what_is_made_is_read_back_and_intact() {
-        for six in [false, true] {
+        for six in [false, true].into_iter().filter(|six| IPV6 || !six) {
             let (mut room, (from, to)) = ([0; 80], ends(six));
             let length = packet(six, &mut room);
             assert!(is_intact(&room[..length]));
@@ -252,7 +252,8 @@ mod tests {
 
     #[test]
     fn a_rewritten_segment_stays_intact() {
-        for (six, len) in [(false, 9), (true, 9), (false, 4), (true, 1), (false, 0)] {
+        let cases = [(false, 9), (true, 9), (false, 4), (true, 1), (false, 0)];
+        for (six, len) in cases.into_iter().filter(|(six, _)| IPV6 || !six) {
             let mut room = [0; 80];
             let length = packet(six, &mut room);
             let from = Segment::parse(&room[..length]).expect("it is whole");

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! TCP  7     echo                  UDP 7  echo
-//! TCP  1080  SOCKS5, 4 and 4a
+//! TCP  1080  SOCKS5; 4 and 4a in the full image
 //! TCP  7007  files: framed and classic, into RAM
 //! TCP  7008  the last file is given back
 //! TCP  7070  the trace: a header, and the last events, 32 octets each
