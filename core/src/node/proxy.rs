@@ -53,7 +53,7 @@ pub fn literal(name: &[u8]) -> Option<Ipv4Addr> {
     (count == 4).then(|| octets.into())
 }
 
-/// A SOCKS5, 4 and 4a server for `CLIENTS` clients at a time, each with an inbox of `INBOX` octets.
+/// A SOCKS5 server, with the feature `socks4` of SOCKS4 and 4a too, for `CLIENTS` clients at a time, each with an inbox of `INBOX` octets.
 ///
 /// It serves CONNECT and UDP ASSOCIATE; BIND is refused as a command it does not have. A client for whom there is no
 /// place is told so in good order, one at a time.

@@ -2,7 +2,8 @@
 
 import collections
 import re
-import subprocess
+
+from .lines import frames, lines_of
 
 FUNCTION = re.compile(r"^([0-9a-f]+) <(.*)>:$")
 BRANCH = re.compile(r"^\s*([0-9a-f]+):\s+b\S*\s+([0-9a-f]+) <")
@@ -10,10 +11,6 @@ HANDLER = "rust_begin_unwind"
 CRATE = re.compile(r"/registry/src/[^/]*/([^/]*?)-\d[^/]*/")
 # What these do, they do for whoever calls them.
 LIBRARIES = ("core", "heapless", "byteorder", "managed", "nb")
-
-
-def lines_of(*words, given=None):
-    return subprocess.run(words, input=given, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
 def branches(image):
@@ -39,17 +36,9 @@ def crate(path, root):
 
 
 def blamed(image, places, root):
-    """Returns for each place whose code it is: that of the innermost frame that is not a library's."""
-    given = "\n".join(hex(place) for place in places)
-    owners, frames = {}, []
-    for line in [*lines_of("arm-none-eabi-addr2line", "-e", image, "-i", "-a", given=given), "0x0"]:
-        if not line.startswith("0x"):
-            frames.append(crate(line.split(":")[0], root))
-            continue
-        if frames:
-            owners[place] = next((owner for owner in frames if owner not in LIBRARIES), None)
-        place, frames = int(line, 16), []
-    return owners
+    """Returns for each place whose code it is: that of the innermost frame that is not a library's; `None` if all are."""
+    crates = ([crate(file, root) for file in files] for files in frames(image, places))
+    return [next((owner for owner in files if owner not in LIBRARIES), None) for files in crates]
 
 
 def owners(image, root):
@@ -61,12 +50,11 @@ def owners(image, root):
         raise RuntimeError(f"{image} has no panic handler")
     counted, done = collections.Counter(), set()
     while new := [branch for branch in every if branch[2] in reached and branch[0] not in done]:
-        found = blamed(image, [place for place, _, _ in new], root)
-        for place, function, _ in new:
+        for (place, function, _), owner in zip(new, blamed(image, [branch[0] for branch in new], root), strict=True):
             done.add(place)
-            if found[place] is None:
+            if owner is None:
                 # A library's function of its own: whoever calls it is meant.
                 reached.add(function)
             else:
-                counted[found[place]] += 1
+                counted[owner] += 1
     return counted

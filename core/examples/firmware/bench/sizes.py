@@ -4,6 +4,8 @@ import itertools
 import subprocess
 import tempfile
 
+from .shares import shares
+
 MARK = ("<!-- sizes: written by core/examples/firmware/prove -->", "<!-- sizes end -->")
 ALLOCATOR = ("__rust_alloc", "__rg_alloc", "__rdl_alloc", "malloc")
 
@@ -109,6 +111,8 @@ def table(rows, found):
         lines.append(f"| {one['board']} | {one['kind']} | {one['flash']:,} | {one['ram']:,} | {stack} |")
     relay = next((one for one in rows if (one["board"], one["kind"]) == ("lm3s6965", "relay")), None)
     if relay:
+        lines += ["", "Where its code comes from:", "", "| octets | part |", "|---|---|"]
+        lines += [f"| {size:,} | {part} |" for part, size in shares(relay["image"])]
         lines += ["", "The ten largest functions of the relay image on the Cortex-M3:", ""]
         lines += ["| octets | function |", "|---|---|"]
         lines += [f"| {size:,} | `{short(name)}` |" for size, name in symbols(relay["image"])[:10]]
