@@ -21,6 +21,14 @@ impl Instant {
         self.0
     }
 
+    /// Returns the point `micros` microseconds later; the clock wraps after 584,000 years.
+    ///
+    /// It costs a small processor much less than adding a [`Duration`] that it does not know.
+    #[must_use]
+    pub const fn after(self, micros: u64) -> Self {
+        Self(self.0.wrapping_add(micros))
+    }
+
     /// Returns the time from `earlier` to here; zero if `earlier` is later.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
@@ -31,10 +39,16 @@ impl ops::Add<Duration> for Instant {
     type Output = Self;
 
     fn add(self, time: Duration) -> Self {
-        // `as_micros` counts in 128 bits, which a small processor pays for.
-        let micros = time.as_secs().saturating_mul(1_000_000).saturating_add(time.subsec_micros().into());
-        Self(self.0.saturating_add(micros))
+        Self(self.0.saturating_add(micros(time)))
     }
+}
+
+/// Returns a time in microseconds; one of 136 years or more becomes one of 292,000, which ends for nobody and can still
+/// be added.
+pub(crate) const fn micros(time: Duration) -> u64 {
+    // `as_micros` counts in 128 bits, and a product of 64 bits that saturates in three: a small processor pays for both.
+    let secs = time.as_secs();
+    if secs > u32::MAX as u64 { u64::MAX / 2 } else { secs * 1_000_000 + time.subsec_micros() as u64 }
 }
 
 impl fmt::Display for Instant {

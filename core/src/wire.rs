@@ -84,9 +84,10 @@ impl<const N: usize> Outbox<N> {
         }
         let at = usize::from(self.written);
         debug_assert!(at + octets.len() <= N, "the outbox holds every message");
-        for (place, octet) in self.octets.iter_mut().skip(at).zip(octets) {
+        let rest = self.octets.get_mut(at..).unwrap_or(&mut []);
+        self.written += u16::try_from(octets.len().min(rest.len())).unwrap_or(0);
+        for (place, octet) in rest.iter_mut().zip(octets) {
             *place = *octet;
-            self.written += 1;
         }
     }
 

@@ -147,7 +147,9 @@ impl<B: AsRef<str>, S: Source, D: Digest> Delivery<B, S, D> {
         let count = budget.allow(octets - self.digested).min(scene.scratch.len());
         match self.source.read(self.digested, &mut scene.scratch[..count]) {
             Ok(0) | Err(Unreadable) => self.step(scene, Sender::abandon),
-            Ok(count) => {
+            Ok(read) => {
+                debug_assert!(read <= count, "a source reads into the room it is given");
+                let count = read.min(count);
                 self.begun().update(&scene.scratch[..count]);
                 self.digested += count as u64;
                 budget.spend(count);
@@ -174,7 +176,9 @@ impl<B: AsRef<str>, S: Source, D: Digest> Delivery<B, S, D> {
             let room = budget.allow(left).min(space.len());
             match self.source.read(offset, &mut space[..room]) {
                 Ok(0) | Err(Unreadable) => (0, Err(Unreadable)),
-                Ok(count) => {
+                Ok(read) => {
+                    debug_assert!(read <= room, "a source reads into the room it is given");
+                    let count = read.min(room);
                     self.begun().update(&space[..count]);
                     (count, Ok(count))
                 }

@@ -108,7 +108,7 @@ impl<'a> Datagrams<'a> {
     pub(super) fn send(&mut self, now: Instant, at: u16, to: SocketAddrV4, parts: [&[u8]; 2]) -> bool {
         let socket = self.sockets.get_mut::<udp::Socket<'_>>(self.handle);
         let waits = socket.send_queue() > 0;
-        if waits && now.since(self.since) < STALE {
+        if waits && now < self.since + STALE {
             return false;
         }
         if waits || socket.endpoint().port != at {
@@ -119,7 +119,8 @@ impl<'a> Datagrams<'a> {
         }
         self.since = now;
         let Ok(place) = socket.send(parts[0].len() + parts[1].len(), to) else { return false };
-        let (front, back) = place.split_at_mut(parts[0].len());
+        let Some((front, back)) = place.split_at_mut_checked(parts[0].len()) else { return false };
+        let Some(back) = back.get_mut(..parts[1].len()) else { return false };
         front.copy_from_slice(parts[0]);
         back.copy_from_slice(parts[1]);
         true

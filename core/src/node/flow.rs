@@ -171,9 +171,7 @@ impl<'a> Flow<'a> {
         let after = State::from(self.socket_ref().state());
         seam.recorder.received(now, self.serial, segment, before, after, marks);
         self.confess(seam, false);
-        if before != after {
-            self.note(seam, cause(before, after, segment));
-        }
+        self.note_received(seam, segment);
         self.sent(seam, sent);
         self.stands();
     }
@@ -221,6 +219,13 @@ impl<'a> Flow<'a> {
             let (una, nxt) = (tracker.snd_una() + self.guard.offset(), tracker.rcv_nxt());
             seam.recorder.state(seam.now, self.serial, before, cause, after, una, nxt);
         }
+    }
+
+    /// Notes a difference that a segment made, whose cause is looked for only where somebody is told.
+    pub(super) fn note_received<N: Nic, S: Sink>(&mut self, seam: &mut Seam<'_, N, S>, segment: &Segment) {
+        let (before, after) = (self.state, State::from(self.socket_ref().state()));
+        let told = before != after && seam.recorder.enabled();
+        self.note(seam, if told { cause(before, after, segment) } else { Cause::Ack });
     }
 
     /// Sends a segment that the guard has made.
@@ -277,7 +282,7 @@ impl<'a> Flow<'a> {
 }
 
 /// Returns the cause that leads from one state to the other when this segment is received.
-pub(super) fn cause(from: State, to: State, segment: &Segment) -> Cause {
+fn cause(from: State, to: State, segment: &Segment) -> Cause {
     if segment.flags.contains(Flags::RST) {
         return Cause::Rst;
     }

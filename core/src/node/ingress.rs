@@ -8,10 +8,9 @@ use crate::tcp::{Cause, Empty, Flags, Marks, Segment, Seq, State, is_intact, isn
 use crate::time::{Instant, Reason};
 use crate::trace::{Drop, Sink};
 use core::net::SocketAddr;
-use core::time::Duration;
 
-/// How long a peer that means it takes to finish its handshake, on the links that devices have.
-const ROUND_TRIP: Duration = Duration::from_millis(250);
+/// How many microseconds a peer that means it takes to finish its handshake, on the links that devices have.
+const ROUND_TRIP: u64 = 250_000;
 /// The number of TCP in an IPv4 header.
 const TCP: u8 = 6;
 
@@ -96,8 +95,8 @@ impl<N: Nic, S: Sink> Node<'_, N, S> {
         let now = self.seam.now;
         let number = isn(&self.seed, segment.dst, segment.src, now, after);
         let serial = self.next_serial();
-        let deadline = now + self.seam.limits.handshake;
-        let late = now + self.seam.limits.handshake.saturating_sub(ROUND_TRIP);
+        let deadline = now.after(self.seam.spans.handshake);
+        let late = now.after(self.seam.spans.handshake.saturating_sub(ROUND_TRIP));
         let Some(flow) = room(self.flows, self.door, late) else {
             self.seam.counters.refused = self.seam.counters.refused.wrapping_add(1);
             self.seam.recorder.dropped(now, 0, segment, Drop::Limit);
@@ -129,7 +128,7 @@ impl<N: Nic, S: Sink> Node<'_, N, S> {
             return;
         }
         if segment.flags.contains(Flags::FIN) {
-            wait.until = now + self.seam.limits.two_msl;
+            wait.until = now.after(self.seam.spans.two_msl);
         }
         let serial = wait.serial;
         let answer = Empty { seq: wait.snd_nxt, ack: wait.rcv_nxt, flags: Flags::ACK, window: wait.window };

@@ -188,7 +188,7 @@ impl<'a, N: Nic, S: Sink> Node<'a, N, S> {
                 iface,
                 now: Instant::ZERO,
                 address: config.address.0,
-                limits: config.limits,
+                spans: config.limits.into(),
                 input,
                 length: 0,
                 output,
@@ -253,7 +253,7 @@ impl<'a, N: Nic, S: Sink> Node<'a, N, S> {
                 Fate::Stays => {}
                 Fate::Over => flow.end(&mut self.seam),
                 Fate::Waits => {
-                    let oldest = self.waits.insert(wait(flow, self.seam.now + self.seam.limits.two_msl));
+                    let oldest = self.waits.insert(wait(flow, self.seam.now.after(self.seam.spans.two_msl)));
                     flow.end(&mut self.seam);
                     forget(&mut self.seam, oldest);
                 }
@@ -299,7 +299,7 @@ impl<'a, N: Nic, S: Sink> Node<'a, N, S> {
         let local = self.free_end(remote);
         let serial = self.next_serial();
         let number = isn(&self.seed, local.into(), remote.into(), self.seam.now, None);
-        let deadline = self.seam.now + self.seam.limits.connect;
+        let deadline = self.seam.now.after(self.seam.spans.connect);
         let flow = self.flows.get_mut(index)?;
         flow.begin(serial, local, remote, number);
         flow.owned = true;
@@ -354,7 +354,7 @@ impl<'a, N: Nic, S: Sink> Node<'a, N, S> {
 
     /// Gives a connection back: it is closed, what it still receives is discarded, and it is forgotten.
     pub fn release(&mut self, id: FlowId) {
-        let deadline = self.seam.now + self.seam.limits.linger;
+        let deadline = self.seam.now.after(self.seam.spans.linger);
         let Some(flow) = self.find(id) else { return };
         flow.owned = false;
         flow.deadline = Some((deadline, Reason::Linger));

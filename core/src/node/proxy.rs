@@ -6,6 +6,7 @@ use crate::socks5::Login;
 use crate::time::Instant;
 use crate::trace::Sink;
 use core::net::{Ipv4Addr, SocketAddrV4};
+use heapless::vec::VecView;
 
 /// Says whether a name and a password are right, both 1 to 255 octets of any value.
 pub type Judge = fn(&[u8], &[u8]) -> bool;
@@ -52,7 +53,7 @@ pub fn literal(name: &[u8]) -> Option<Ipv4Addr> {
     (count == 4).then(|| octets.into())
 }
 
-/// A SOCKS5, 4 and 4a server for `CLIENTS` clients at a time, each with an inbox of `INBOX` octets.
+/// A SOCKS5 server, with the feature `socks4` of SOCKS4 and 4a too, for `CLIENTS` clients at a time, each with an inbox of `INBOX` octets.
 ///
 /// It serves CONNECT and UDP ASSOCIATE; BIND is refused as a command it does not have. A client for whom there is no
 /// place is told so in good order, one at a time.
@@ -91,12 +92,8 @@ impl<const CLIENTS: usize, const INBOX: usize> Proxy<CLIENTS, INBOX> {
         let login = if self.policy.login.is_some() { Login::Password } else { Login::Open };
         opened.crowded |= self.sessions.is_full();
         let session = Session::new(opened, login);
-        let refused = if opened.crowded {
-            self.door.push(session).is_err()
-        } else {
-            self.sessions.push(session).is_err()
-        };
-        if refused {
+        let place = if opened.crowded { self.door.as_mut_view() } else { self.sessions.as_mut_view() };
+        if place.push(session).is_err() {
             node.release(opened.flow);
         }
     }
@@ -114,8 +111,8 @@ impl<const CLIENTS: usize, const INBOX: usize> Proxy<CLIENTS, INBOX> {
 }
 
 /// Serves some clients; the first that is over leaves.
-fn work<N: Nic, S: Sink, const CLIENTS: usize, const INBOX: usize>(
-    sessions: &mut heapless::Vec<Session<INBOX>, CLIENTS>,
+fn work<N: Nic, S: Sink, const INBOX: usize>(
+    sessions: &mut VecView<Session<INBOX>>,
     now: Instant,
     node: &mut Node<'_, N, S>,
     policy: &Policy,
@@ -125,11 +122,22 @@ fn work<N: Nic, S: Sink, const CLIENTS: usize, const INBOX: usize>(
         session.pass(now, node, policy);
         if let Some(why) = session.serve(now, node, policy) {
             let report = session.close(node, why);
-            sessions.swap_remove(at);
+            leave(sessions, at);
             return Some(report);
         }
     }
     None
+}
+
+/// Takes a session out; the last one takes its place. `swap_remove` would do, but for a panic that it holds ready.
+fn leave<const INBOX: usize>(sessions: &mut VecView<Session<INBOX>>, at: usize) {
+    let last = sessions.len().saturating_sub(1);
+    if let Some((front, [back, ..])) = sessions.split_at_mut_checked(last)
+        && let Some(place) = front.get_mut(at)
+    {
+        core::mem::swap(place, back);
+    }
+    sessions.truncate(last);
 }
 
 #[cfg(test)]

@@ -4,14 +4,40 @@ use super::nic::Nic;
 use super::port::{ETHERNET, Port};
 use super::{Counters, Limits};
 use crate::tcp::Segment;
-use crate::time::Instant;
+use crate::time::{Instant, micros};
 use crate::trace::Recorder;
 use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
-use core::time::Duration;
 use smoltcp::iface::{Interface, SocketSet};
 
 /// The type of IPv4 in an Ethernet header (RFC 894).
 const IPV4: [u8; 2] = [0x08, 0x00];
+
+/// A second, in microseconds.
+const SECOND: u64 = 1_000_000;
+
+/// The limits of a node, in microseconds, which are reckoned once.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spans {
+    pub(super) handshake: u64,
+    pub(super) connect: u64,
+    pub(super) silence: u64,
+    pub(super) linger: u64,
+    pub(super) two_msl: u64,
+    pub(super) answers: u8,
+}
+
+impl From<Limits> for Spans {
+    fn from(limits: Limits) -> Self {
+        Self {
+            handshake: micros(limits.handshake),
+            connect: micros(limits.connect),
+            silence: micros(limits.silence),
+            linger: micros(limits.linger),
+            two_msl: micros(limits.two_msl),
+            answers: limits.answers,
+        }
+    }
+}
 
 /// The way between connections and the wire.
 pub(super) struct Seam<'a, N, S> {
@@ -19,7 +45,7 @@ pub(super) struct Seam<'a, N, S> {
     pub(super) iface: Interface,
     pub(super) now: Instant,
     pub(super) address: Ipv4Addr,
-    pub(super) limits: Limits,
+    pub(super) spans: Spans,
     /// The frame that came last, and its length.
     pub(super) input: &'a mut [u8],
     pub(super) length: usize,
@@ -86,8 +112,8 @@ impl<N: Nic, S> Seam<'_, N, S> {
 
     /// Returns whether one more answer to what belongs to nothing may be given in this second.
     pub(super) fn may_answer(&mut self) -> bool {
-        if self.now.since(self.answers.1) >= Duration::from_secs(1) {
-            self.answers = (self.limits.answers, self.now);
+        if self.now >= self.answers.1.after(SECOND) {
+            self.answers = (self.spans.answers, self.now);
         }
         let may = self.answers.0 > 0;
         self.answers.0 = self.answers.0.saturating_sub(1);

@@ -1,17 +1,16 @@
 //! From a socket to the wire: what a connection does by itself, in each round.
 
 use super::Nic;
-use super::flow::{Fate, Flow, cause};
+use super::flow::{Fate, Flow};
 use super::seam::Seam;
 use crate::stack::Wish;
-use crate::tcp::{Cause, Inject, Segment, State};
+use crate::tcp::{Cause, Inject, State};
 use crate::time::{Instant, Reason};
 use crate::trace::Sink;
 use core::net::SocketAddr;
-use core::time::Duration;
 
-/// The soonest a socket that wants to be served at once is served again.
-const SOON: Duration = Duration::from_millis(1);
+/// The soonest a socket that wants to be served at once is served again, in microseconds.
+const SOON: u64 = 1_000;
 /// Segments one connection may send before the next has its turn.
 const TURN: usize = 8;
 
@@ -48,8 +47,8 @@ pub(super) fn serve<N: Nic, S: Sink>(flow: &mut Flow<'_>, seam: &mut Seam<'_, N,
 /// Carries out what the owner wishes, and gives the connection up when its time is over.
 fn expire<N: Nic, S: Sink>(flow: &mut Flow<'_>, seam: &mut Seam<'_, N, S>) {
     let mut cause = if flow.wish == Wish::Abort { Cause::Abort } else { Cause::Close };
-    linger_on(flow, seam.now, seam.limits.linger);
-    let silent = silent_at(flow, seam.limits.silence).is_some_and(|at| at <= seam.now);
+    linger_on(flow, seam.now, seam.spans.linger);
+    let silent = silent_at(flow, seam.spans.silence).is_some_and(|at| at <= seam.now);
     if silent || flow.deadline.is_some_and(|(at, _)| at <= seam.now) {
         (flow.deadline, flow.expired, flow.wish) = (None, true, Wish::Abort);
         cause = Cause::Timeout;
@@ -74,13 +73,8 @@ fn tick<N: Nic, S: Sink>(flow: &mut Flow<'_>, seam: &mut Seam<'_, N, S>) {
                 let place = seam.input.get_mut(at..).unwrap_or(&mut []);
                 let length = empty.write(SocketAddr::V4(flow.remote), SocketAddr::V4(flow.local), place);
                 seam.length = at + length;
-                let before = flow.state;
                 let sent = seam.show(flow.sockets());
-                let after = State::from(flow.socket_ref().state());
-                let segment = seam.packet().and_then(|packet| Segment::parse(packet).ok());
-                if let (true, Some(segment)) = (before != after, segment) {
-                    flow.note(seam, cause(before, after, &segment));
-                }
+                flow.note_received(seam, &empty.segment());
                 flow.sent(seam, sent);
             }
         }
@@ -117,22 +111,22 @@ pub(super) fn due<N: Nic, S: Sink>(flow: &mut Flow<'_>, seam: &mut Seam<'_, N, S
     };
     let wanted = wanted.map(|at| Instant::from_micros(u64::try_from(at.total_micros()).unwrap_or(0)));
     let tick = flow.guard.tick_at(flow.queued());
-    let soonest = [wanted, tick].into_iter().flatten().min().map(|at| at.max(now + SOON));
-    let silent = silent_at(flow, seam.limits.silence);
+    let soonest = [wanted, tick].into_iter().flatten().min().map(|at| at.max(now.after(SOON)));
+    let silent = silent_at(flow, seam.spans.silence);
     [soonest, silent, flow.deadline.map(|(at, _)| at)].into_iter().flatten().min()
 }
 
 /// Gives a released connection more time when its peer has taken octets in the time it had.
-fn linger_on(flow: &mut Flow<'_>, now: Instant, linger: Duration) {
+fn linger_on(flow: &mut Flow<'_>, now: Instant, linger: u64) {
     let una = flow.guard.tracker().snd_una();
     if flow.lingering != una && flow.deadline.is_some_and(|(at, why)| at <= now && why == Reason::Linger) {
         flow.lingering = una;
-        flow.deadline = Some((now + linger, Reason::Linger));
+        flow.deadline = Some((now.after(linger), Reason::Linger));
     }
 }
 
 /// Returns when the peer of a connection that stands has been silent for too long.
-fn silent_at(flow: &Flow<'_>, silence: Duration) -> Option<Instant> {
+fn silent_at(flow: &Flow<'_>, silence: u64) -> Option<Instant> {
     let stands = matches!(
         flow.state,
         State::Established
@@ -142,5 +136,5 @@ fn silent_at(flow: &Flow<'_>, silence: Duration) -> Option<Instant> {
             | State::Closing
             | State::LastAck
     );
-    stands.then(|| flow.guard.heard() + silence)
+    stands.then(|| flow.guard.heard().after(silence))
 }

@@ -67,7 +67,8 @@ struct Association {
     at: u16,
     /// The client; its port is learnt from its first datagram unless the request named it.
     client: SocketAddrV4,
-    heard: heapless::HistoryBuf<Ipv4Addr, HEARD>,
+    /// The hosts that were written to, the latest first.
+    heard: [Option<Ipv4Addr>; HEARD],
     octets: (u64, u64),
 }
 
@@ -225,8 +226,8 @@ impl<const INBOX: usize> Session<INBOX> {
             Command::Associate => {
                 let client = SocketAddrV4::new(*self.client.ip(), request.target.port);
                 let Some(at) = node.open_port() else { return Some(Err(Refusal::General)) };
-                let heard = heapless::HistoryBuf::new();
-                self.stage = Stage::Associated(Association { at, client, heard, octets: (0, 0) });
+                self.stage =
+                    Stage::Associated(Association { at, client, heard: [None; HEARD], octets: (0, 0) });
                 self.clock = Some((Reason::Datagrams, now));
                 Some(Ok(SocketAddrV4::new(node.address(), at)))
             }
@@ -337,12 +338,13 @@ impl<const INBOX: usize> Session<INBOX> {
             let Ok(target) = address(&wrapped.target, policy, own) else { return };
             let carried = wrapped.payload.len();
             association.client = from;
-            if !association.heard.iter().any(|ip| ip == target.ip()) {
-                association.heard.write(*target.ip());
+            if !association.heard.contains(&Some(*target.ip())) {
+                let [a, b, c, _] = association.heard;
+                association.heard = [Some(*target.ip()), a, b, c];
             }
             association.octets.0 += carried as u64;
             node.pass_datagram(at, target, &[], length - carried);
-        } else if association.heard.iter().any(|ip| ip == from.ip()) && client.port() != 0 {
+        } else if association.heard.contains(&Some(*from.ip())) && client.port() != 0 {
             let mut header = [0; HEADER];
             if udp::prepend(&mut header, HEADER, end(from)).is_none() {
                 return;

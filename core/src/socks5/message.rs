@@ -17,6 +17,8 @@ pub(super) const NO_METHOD: u8 = 0xff;
 pub(super) const IPV4: u8 = 1;
 pub(super) const NAME: u8 = 3;
 pub(super) const IPV6: u8 = 4;
+/// Whether RESOLVE and RESOLVE_PTR are commands.
+pub(super) const LOOKUP: bool = cfg!(feature = "lookup");
 /// The longest reply: four octets, an IPv6 address, a port.
 pub(super) const REPLY: usize = 22;
 
@@ -45,14 +47,14 @@ impl Command {
         matches!(self, Self::Resolve | Self::ResolvePtr)
     }
 
-    /// Returns the command with this code.
+    /// Returns the command with this code; none that [looks up](Self::looks_up) without the feature `lookup`.
     pub const fn from_code(code: u8) -> Option<Self> {
         match code {
             1 => Some(Self::Connect),
             2 => Some(Self::Bind),
             3 => Some(Self::Associate),
-            0xf0 => Some(Self::Resolve),
-            0xf1 => Some(Self::ResolvePtr),
+            0xf0 if LOOKUP => Some(Self::Resolve),
+            0xf1 if LOOKUP => Some(Self::ResolvePtr),
             _ => None,
         }
     }
@@ -100,6 +102,9 @@ pub(super) fn target(octets: &[u8]) -> Option<Target<'_>> {
     Some(Target { host, port: u16::from_be_bytes(*port) })
 }
 
+/// The octets of an address that is a name without an octet: ATYP, length and port.
+pub(super) const NO_NAME: usize = 4;
+
 /// Returns the octets an address takes from ATYP to port, given as many as there are; `None` for an unknown type.
 pub(super) fn target_length(octets: &[u8]) -> Option<usize> {
     match octets.first() {
@@ -108,7 +113,7 @@ pub(super) fn target_length(octets: &[u8]) -> Option<usize> {
         Some(&IPV6) => Some(19),
         Some(&NAME) => Some(match octets.get(1) {
             None => 2,
-            Some(length) => 4 + usize::from(*length),
+            Some(length) => NO_NAME + usize::from(*length),
         }),
         Some(_) => None,
     }
@@ -116,16 +121,18 @@ pub(super) fn target_length(octets: &[u8]) -> Option<usize> {
 
 /// Writes a reply (RFC 1928 §6); a refusal carries 0.0.0.0:0.
 pub(super) fn put_reply<const N: usize>(out: &mut Outbox<N>, code: u8, bound: SocketAddr) {
-    out.put(&[VERSION, code, 0]);
-    match bound.ip() {
+    let (four, six);
+    let (kind, address): (u8, &[u8]) = match bound.ip() {
         IpAddr::V4(ip) => {
-            out.put(&[IPV4]);
-            out.put(&ip.octets());
+            four = ip.octets();
+            (IPV4, &four)
         }
         IpAddr::V6(ip) => {
-            out.put(&[IPV6]);
-            out.put(&ip.octets());
+            six = ip.octets();
+            (IPV6, &six)
         }
-    }
+    };
+    out.put(&[VERSION, code, 0, kind]);
+    out.put(address);
     out.put(&bound.port().to_be_bytes());
 }

@@ -27,11 +27,11 @@
 //! Refusing  ─► Failed    : the refusal is drained, or not taken in time
 //! ```
 
-use super::message::{self, LOGIN_VERSION, NO_METHOD, OPEN, PASSWORD, REPLY, VERSION};
+use super::message::{self, LOGIN_VERSION, LOOKUP, NO_METHOD, OPEN, PASSWORD, REPLY, VERSION};
 use super::{Command, Error, Refusal, Request};
 use crate::machine::Machine;
 use crate::time::{Patience, Reason};
-use crate::wire::{Host, Inbox, Outbox};
+use crate::wire::{Inbox, Outbox};
 use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
 
@@ -165,7 +165,7 @@ impl<const N: usize> Server<N> {
         if self.state != State::Answering {
             return;
         }
-        let command = self.whole_request().map(|request| request.command);
+        let command = self.command();
         self.inbox.clear();
         match command {
             Some(Command::Bind) => self.grant(outcome, State::Binding),
@@ -179,7 +179,7 @@ impl<const N: usize> Server<N> {
     ///
     /// A name that is empty, longer than 255 octets or than the inbox has room for is told as a general failure.
     pub fn name(&mut self, outcome: Result<&[u8], Refusal>) {
-        let command = self.whole_request().map(|request| request.command);
+        let command = self.command();
         debug_assert_eq!(
             command,
             Some(Command::ResolvePtr),
@@ -228,12 +228,12 @@ impl<const N: usize> Server<N> {
     }
 
     fn grant(&mut self, outcome: Result<SocketAddr, Refusal>, next: State) {
+        let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        let (code, bound) = outcome.map_or_else(|refusal| (refusal.code(), nowhere), |bound| (0, bound));
+        message::put_reply(&mut self.out, code, bound);
         match outcome {
-            Ok(bound) => {
-                message::put_reply(&mut self.out, 0, bound);
-                self.state = next;
-            }
-            Err(refusal) => self.refuse(refusal),
+            Ok(_) => self.state = next,
+            Err(refusal) => self.refusing(Error::Refused(refusal)),
         }
     }
 
@@ -246,8 +246,7 @@ impl<const N: usize> Server<N> {
     }
 
     fn refuse(&mut self, refusal: Refusal) {
-        message::put_reply(&mut self.out, refusal.code(), SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)));
-        self.refusing(Error::Refused(refusal));
+        self.grant(Err(refusal), State::Refusing);
     }
 
     fn refuse_login(&mut self, error: Error) {
@@ -282,6 +281,10 @@ impl<const N: usize> Server<N> {
         }
     }
 
+    #[expect(
+        clippy::manual_contains,
+        reason = "a search in words would take 150 octets of flash, for 255 at most"
+    )]
     fn greeting(&mut self) -> Step {
         let (count, wanted) = match *self.inbox.octets() {
             [] => return Step::Need(1),
@@ -292,7 +295,7 @@ impl<const N: usize> Server<N> {
                     return Step::Need(2 + usize::from(count));
                 }
                 let method = if self.login == Login::Open { OPEN } else { PASSWORD };
-                (count, methods.contains(&method).then_some(method))
+                (count, methods.iter().any(|offered| *offered == method).then_some(method))
             }
         };
         debug_assert!(count > 0 || wanted.is_none(), "an empty offer offers nothing");
@@ -308,23 +311,25 @@ impl<const N: usize> Server<N> {
     }
 
     fn password(&mut self) -> Step {
-        match *self.inbox.octets() {
+        let error = match *self.inbox.octets() {
             [] => return Step::Need(1),
-            [version, ..] if version != LOGIN_VERSION => self.refuse_login(Error::Version(version)),
+            [version, ..] if version != LOGIN_VERSION => Error::Version(version),
             [_] => return Step::Need(2),
-            [_, 0, ..] => self.refuse_login(Error::Login),
+            [_, 0, ..] => Error::Login,
             [_, user, ref rest @ ..] => match rest.get(usize::from(user)) {
                 None => return Step::Need(3 + usize::from(user)),
-                Some(0) => self.refuse_login(Error::Login),
+                Some(0) => Error::Login,
                 Some(password) => {
                     let whole = usize::from(user) + 1 + usize::from(*password);
                     if rest.len() < whole {
                         return Step::Need(2 + whole);
                     }
                     self.state = State::Judging;
+                    return Step::Done;
                 }
             },
-        }
+        };
+        self.refuse_login(error);
         Step::Done
     }
 
@@ -342,17 +347,22 @@ impl<const N: usize> Server<N> {
         if octets.len() < 3 + length {
             return Step::Need(3 + length);
         }
-        match self.whole_request() {
-            Some(Request { target, .. }) if target.host == Host::Name(&[]) => self.refuse(Refusal::General),
+        match self.command() {
+            Some(_) if length == message::NO_NAME => self.refuse(Refusal::General),
             Some(_) => self.state = State::Answering,
             None => self.refuse(Refusal::CommandNotSupported),
         }
         Step::Done
     }
 
+    /// Returns what the request asks for, if that is anything.
+    fn command(&self) -> Option<Command> {
+        Command::from_code(*self.inbox.octets().get(1)?)
+    }
+
     fn whole_request(&self) -> Option<Request<'_>> {
-        let [_, command, _, target @ ..] = self.inbox.octets() else { return None };
-        Some(Request { command: Command::from_code(*command)?, target: message::target(target)? })
+        let target = message::target(self.inbox.octets().get(3..)?)?;
+        Some(Request { command: self.command()?, target })
     }
 
     fn whole_login(&self) -> Option<(&[u8], &[u8])> {
@@ -397,7 +407,7 @@ impl<const N: usize> Machine for Server<N> {
 
     fn drain(&mut self, output: &mut [u8]) -> usize {
         let mut count = self.out.drain(output);
-        if self.state == State::Resolved {
+        if LOOKUP && self.state == State::Resolved {
             // A name waits where the request was, behind the head of its reply.
             count += self.inbox.drain(output.get_mut(count..).unwrap_or(&mut []));
         }

@@ -57,10 +57,10 @@ impl<'a> Datagram<'a> {
         let kind = *rest.first().ok_or(Unusable::Short)?;
         let length = message::target_length(rest).ok_or(Unusable::AddressType(kind))?;
         let (address, payload) = rest.split_at_checked(length).ok_or(Unusable::Short)?;
-        let target = message::target(address).ok_or(Unusable::Short)?;
-        if target.host == Host::Name(&[]) {
+        if length == message::NO_NAME {
             return Err(Unusable::NoName);
         }
+        let target = message::target(address).ok_or(Unusable::Short)?;
         Ok(Self { target, payload })
     }
 }

@@ -118,6 +118,36 @@ impl<'a, 'rings> Socket<'a, 'rings> {
     }
 }
 
+// What is lent goes through a reference, so that a program holds these two once and not for each use.
+impl Socket<'_, '_> {
+    /// Lends what has been received, unless that is the peer's FIN.
+    fn lend_received(&mut self, take: &mut dyn FnMut(&[u8]) -> usize) -> nb::Result<(), Broken> {
+        let lent = match self.socket.recv_queue() {
+            0 => self.socket.recv_slice(&mut []).map(|_| true),
+            _ => self.socket.recv(|octets| (take(octets), false)),
+        };
+        match lent {
+            Ok(true) => Err(nb::Error::WouldBlock),
+            Ok(false) | Err(tcp::RecvError::Finished) => Ok(()),
+            Err(tcp::RecvError::InvalidState) => Err(self.refusal()),
+        }
+    }
+
+    /// Lends free space.
+    fn lend_space(&mut self, fill: &mut dyn FnMut(&mut [u8]) -> usize) -> nb::Result<(), Broken> {
+        if *self.wish != Wish::Keep {
+            return Err(nb::Error::Other(Broken::Reset));
+        }
+        if self.socket.may_send() && !self.socket.can_send() {
+            return Err(nb::Error::WouldBlock);
+        }
+        match self.socket.send(|space| (fill(space), ())) {
+            Ok(()) => Ok(()),
+            Err(tcp::SendError::InvalidState) => Err(self.refusal()),
+        }
+    }
+}
+
 impl Stream for Socket<'_, '_> {
     fn read(&mut self, into: &mut [u8]) -> nb::Result<usize, Broken> {
         debug_assert!(!into.is_empty(), "0 octets read would look like a FIN");
@@ -151,31 +181,23 @@ impl Stream for Socket<'_, '_> {
 
 impl Ring for Socket<'_, '_> {
     fn with_received<R>(&mut self, take: impl FnOnce(&[u8]) -> (usize, R)) -> nb::Result<Option<R>, Broken> {
-        match self.socket.recv_queue() {
-            0 => match self.socket.recv_slice(&mut []) {
-                Ok(_) => Err(nb::Error::WouldBlock),
-                Err(tcp::RecvError::Finished) => Ok(None),
-                Err(tcp::RecvError::InvalidState) => Err(self.refusal()),
-            },
-            _ => match self.socket.recv(|octets| take(octets)) {
-                Ok(result) => Ok(Some(result)),
-                Err(tcp::RecvError::Finished) => Ok(None),
-                Err(tcp::RecvError::InvalidState) => Err(self.refusal()),
-            },
-        }
+        let (mut take, mut result) = (Some(take), None);
+        self.lend_received(&mut |octets| {
+            let Some((taken, made)) = take.take().map(|take| take(octets)) else { return 0 };
+            result = Some(made);
+            taken
+        })?;
+        Ok(result)
     }
 
     fn with_space<R>(&mut self, fill: impl FnOnce(&mut [u8]) -> (usize, R)) -> nb::Result<R, Broken> {
-        if *self.wish != Wish::Keep {
-            return Err(nb::Error::Other(Broken::Reset));
-        }
-        if self.socket.may_send() && !self.socket.can_send() {
-            return Err(nb::Error::WouldBlock);
-        }
-        match self.socket.send(fill) {
-            Ok(result) => Ok(result),
-            Err(tcp::SendError::InvalidState) => Err(self.refusal()),
-        }
+        let (mut fill, mut result) = (Some(fill), None);
+        self.lend_space(&mut |space| {
+            let Some((filled, made)) = fill.take().map(|fill| fill(space)) else { return 0 };
+            result = Some(made);
+            filled
+        })?;
+        result.ok_or(nb::Error::WouldBlock)
     }
 
     fn unsent(&self) -> usize {

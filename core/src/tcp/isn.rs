@@ -1,9 +1,9 @@
 //! Initial sequence numbers that nobody can guess (RFC 6528 §3).
 
 use super::Seq;
+use super::sip::sip;
 use crate::time::Instant;
 use core::net::{IpAddr, SocketAddr};
-use siphasher::sip::SipHasher13;
 
 /// What a reused pair of addresses jumps past its predecessor's last number, at the least: any window without a
 /// shift.
@@ -26,7 +26,7 @@ pub fn isn(key: &[u64; 2], local: SocketAddr, remote: SocketAddr, now: Instant, 
         place[..16].copy_from_slice(&ip.octets());
         place[16..].copy_from_slice(&end.port().to_be_bytes());
     }
-    let hash = SipHasher13::new_with_keys(key[0], key[1]).hash(&ends);
+    let hash = sip(key, &ends);
     let clock = now.micros() / 4;
     let number = Seq(u32::try_from(hash.wrapping_add(clock) & 0xffff_ffff).unwrap_or(0));
     match after {

@@ -7,8 +7,12 @@ mod isn;
 mod legality;
 mod segment;
 mod seq;
+mod sip;
 mod state;
 mod tracker;
+
+/// Whether segments in IPv6 packets are known.
+const IPV6: bool = cfg!(feature = "ipv6");
 
 pub use edit::{EMPTY, Empty, is_intact, seal, seal_for_device};
 pub use guard::{Guard, Inject, Rule, Rules, Verdict};

@@ -3,7 +3,7 @@
 //! Only headers are read; checksums are somebody else's. Fragments are refused, since the first of them would
 //! look like a whole segment.
 
-use super::Seq;
+use super::{IPV6, Seq};
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -117,14 +117,14 @@ pub struct Segment {
 }
 
 impl Segment {
-    /// Reads the headers of an IPv4 or IPv6 packet.
+    /// Reads the headers of an IPv4 packet, or of an IPv6 packet with the feature `ipv6`.
     ///
     /// # Errors
     /// [`Malformed`] when the packet is not one whole TCP segment.
     pub fn parse(packet: &[u8]) -> Result<Self, Malformed> {
         let (src, dst, at, total) = match packet.first().map(|octet| octet >> 4) {
             Some(4) => ipv4(packet)?,
-            Some(6) => ipv6(packet)?,
+            Some(6) if IPV6 => ipv6(packet)?,
             Some(version) => return Err(Malformed::Version(version)),
             None => return Err(Malformed::Length(0)),
         };

@@ -52,11 +52,10 @@ impl Header {
     /// Returns a header of the end with this name, of which the first 32 octets are kept, to a whole character.
     pub fn new(node: &str, unix: u64, ring: u32) -> Self {
         let mut header = Self { unix, ring, node: [0; 32] };
-        let mut end = node.len().min(32);
-        while !node.is_char_boundary(end) {
-            end -= 1;
+        let kept = node.get(..node.floor_char_boundary(32)).unwrap_or("");
+        for (place, octet) in header.node.iter_mut().zip(kept.bytes()) {
+            *place = octet;
         }
-        header.node[..end].copy_from_slice(&node.as_bytes()[..end]);
         header
     }
 

@@ -114,7 +114,7 @@ impl<const N: usize> Watched for Server<N> {
 impl<const N: usize> Watched for AnyServer<N> {
     fn app(&self) -> App {
         match self {
-            Self::V4(..) => App::Socks4Server,
+            Self::V4(_) => App::Socks4Server,
             Self::V5(_) => App::Socks5Server,
         }
     }

@@ -88,7 +88,7 @@ class Board:
     def painted(self, folder):
         """Returns how many octets of the stack were ever used: those that are not as they were painted.
 
-        `None` when there is no paint left, or never was: cortex-m-rt paints no stack of a Cortex-M33.
+        `None` when there is no paint left.
         """
         words = ["arm-none-eabi-nm", self.image]
         lines = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
@@ -96,7 +96,7 @@ class Board:
         top = places["_stack_start"]
         bottom = places.get("_stack_end", places.get("__estack"))
         dump = pathlib.Path(folder, "stack")
-        self.tell(f'pmemsave {bottom:#x} {top - bottom:#x} "{dump}"')
+        self.tell(f'memsave {bottom:#x} {top - bottom:#x} "{dump}"')
         octets = dump.read_bytes()
         untouched = next((at for at, octet in enumerate(octets) if octet != PAINT), len(octets))
         return len(octets) - untouched if untouched else None

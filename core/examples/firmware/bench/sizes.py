@@ -1,6 +1,10 @@
 """What an image costs, and whether that is within the budget."""
 
+import itertools
 import subprocess
+import tempfile
+
+from .shares import shares
 
 MARK = ("<!-- sizes: written by core/examples/firmware/prove -->", "<!-- sizes end -->")
 ALLOCATOR = ("__rust_alloc", "__rg_alloc", "__rdl_alloc", "malloc")
@@ -22,6 +26,29 @@ def symbols(image):
         if kind in "tTwW":
             found.append((int(size, 16), name))
     return found
+
+
+def frames(image):
+    """Returns the frames of an image's functions in octets, largest first, as the compiler has noted them."""
+    with tempfile.NamedTemporaryFile() as dump:
+        words = ["arm-none-eabi-objcopy", "-O", "binary", "--only-section=.stack_sizes"]
+        words += ["--set-section-flags", ".stack_sizes=alloc", image, dump.name]
+        subprocess.run(words, check=True)
+        octets = iter(dump.read())
+    words = ["arm-none-eabi-nm", "-C", image]
+    lines = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
+    names = {int(line.split()[0], 16) & ~1: line.split(maxsplit=2)[2] for line in lines if not line.startswith(" ")}
+    found = []
+    while place := bytes(itertools.islice(octets, 4)):
+        # An address, and a number in LEB128.
+        size = shift = 0
+        for octet in octets:
+            size |= (octet & 0x7F) << shift
+            shift += 7
+            if octet < 0x80:
+                break
+        found.append((size, names.get(int.from_bytes(place, "little") & ~1, "?")))
+    return sorted(found, reverse=True)
 
 
 def row(board, kind, image, stack):
@@ -84,9 +111,14 @@ def table(rows, found):
         lines.append(f"| {one['board']} | {one['kind']} | {one['flash']:,} | {one['ram']:,} | {stack} |")
     relay = next((one for one in rows if (one["board"], one["kind"]) == ("lm3s6965", "relay")), None)
     if relay:
+        lines += ["", "Where its code comes from:", "", "| octets | part |", "|---|---|"]
+        lines += [f"| {size:,} | {part} |" for part, size in shares(relay["image"])]
         lines += ["", "The ten largest functions of the relay image on the Cortex-M3:", ""]
         lines += ["| octets | function |", "|---|---|"]
         lines += [f"| {size:,} | `{short(name)}` |" for size, name in symbols(relay["image"])[:10]]
+        lines += ["", "Its ten largest frames, of which those that call each other add up to the stack:", ""]
+        lines += ["| octets | function |", "|---|---|"]
+        lines += [f"| {size:,} | `{short(name)}` |" for size, name in frames(relay["image"])[:10]]
     return "\n".join(lines) + "\n"
 
 

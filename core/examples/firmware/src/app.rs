@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! TCP  7     echo                  UDP 7  echo
-//! TCP  1080  SOCKS5, 4 and 4a
+//! TCP  1080  SOCKS5; 4 and 4a in the full image
 //! TCP  7007  files: framed and classic, into RAM
 //! TCP  7008  the last file is given back
 //! TCP  7070  the trace: a header, and the last events, 32 octets each
@@ -32,24 +32,24 @@ const SOCKS: u16 = 1_080;
 
 // What is large stands in statics, and is made by functions of its own, so that nothing of it is ever on the stack of
 // the loop.
-static MEMORY: ConstStaticCell<Memory<'static, CLIENTS, RING>> = ConstStaticCell::new(Memory::new());
-static TRACE: ConstStaticCell<Trace> = ConstStaticCell::new(Trace::new());
-static NODE: StaticCell<Board> = StaticCell::new();
-static PROXY: StaticCell<Proxy<CLIENTS, INBOX>> = StaticCell::new();
+static MEMORY: ConstStaticCell<(Memory<'static, CLIENTS, RING>, Trace)> =
+    ConstStaticCell::new((Memory::new(), Trace::new()));
+static SERVER: StaticCell<(Board, Proxy<CLIENTS, INBOX>)> = StaticCell::new();
 
 /// The node of this board.
 pub type Board = Node<'static, Card, &'static mut Trace>;
 
 #[inline(never)]
-fn node(nic: Card, seed: [u64; 2]) -> &'static mut Board {
+fn server(nic: Card, seed: [u64; 2]) -> &'static mut (Board, Proxy<CLIENTS, INBOX>) {
     let config = Config { address: ADDRESS, gateway: Some(GATEWAY), seed, limits: Limits::default() };
-    NODE.init_with(|| Node::new(nic, MEMORY.take(), config, TRACE.take()))
-}
-
-#[inline(never)]
-fn proxy() -> &'static mut Proxy<CLIENTS, INBOX> {
     let login = cfg!(feature = "password").then_some(judge as Judge);
-    PROXY.init_with(|| Proxy::new(Policy { login, allow: allow_others, resolve: literal }))
+    let (memory, trace) = MEMORY.take();
+    SERVER.init_with(|| {
+        (
+            Node::new(nic, memory, config, trace),
+            Proxy::new(Policy { login, allow: allow_others, resolve: literal }),
+        )
+    })
 }
 
 /// Returns whether a user and a password are right, in a time that does not depend on where they differ.
@@ -63,7 +63,7 @@ fn judge(user: &[u8], password: &[u8]) -> bool {
 
 /// Runs for ever.
 pub fn run(nic: Card, seed: [u64; 2]) -> ! {
-    let (node, proxy) = (node(nic, seed), proxy());
+    let (node, proxy) = server(nic, seed);
     node.listen(SOCKS);
     serve(node, proxy)
 }

@@ -60,7 +60,7 @@ impl Guard {
 
     /// Returns the challenge ACK of RFC 5961, at most one a second.
     pub(super) fn challenge(&mut self, now: Instant) -> Verdict {
-        if self.challenged.is_some_and(|at| now.since(at) < SECOND) {
+        if self.challenged.is_some_and(|at| now < at.after(SECOND)) {
             return Verdict::Drop;
         }
         self.challenged = Some(now);
@@ -176,7 +176,7 @@ impl Guard {
             self.edge = self.edge.max(inner.ack + (u32::from(inner.window) << self.tracker.their_shift()));
         }
         if self.tracker.snd_una() != una || self.edge != edge {
-            self.gap = u32::try_from(now.since(self.mark).as_micros()).unwrap_or(u32::MAX);
+            self.gap = u32::try_from(now.micros().saturating_sub(self.mark.micros())).unwrap_or(u32::MAX);
             (self.mark, self.stalled, self.burst, self.fins) = (now, None, 0, 0);
         }
     }

@@ -24,10 +24,9 @@ pub use rule::{Rule, Rules};
 use super::edit::{Empty, rewrite};
 use super::{Flags, Segment, Seq, State, Tracker};
 use crate::time::Instant;
-use core::time::Duration;
 
-/// The time in which answers are counted: challenges, one; equal acknowledgments, two (RFC 5961 §7).
-const SECOND: Duration = Duration::from_secs(1);
+/// The time in which answers are counted, in microseconds: challenges, one; equal acknowledgments, two (RFC 5961 §7).
+const SECOND: u64 = 1_000_000;
 /// The largest segment when a peer does not say (RFC 9293 §3.7.1).
 const DEFAULT_MSS: u16 = 536;
 
@@ -200,9 +199,7 @@ impl Guard {
                 self.heed(now, &inner);
             }
         }
-        if inner != *segment {
-            rewrite(packet, segment, &inner);
-        }
+        rewrite(packet, segment, &inner);
         Verdict::Pass
     }
 

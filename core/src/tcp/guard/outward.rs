@@ -65,11 +65,7 @@ impl Guard {
             self.acknowledged(now, (segment.ack, out.window));
         }
         out.seq = out.seq + self.offset;
-        if out == *segment {
-            (packet.len()).min(usize::from(segment.header) + segment.len as usize)
-        } else {
-            rewrite(packet, segment, &out)
-        }
+        rewrite(packet, segment, &out)
     }
 
     /// Takes our own SYN: the first of them fixes the numbers of the wire.
@@ -116,7 +112,7 @@ impl Guard {
 
     /// Returns whether this is the third equal acknowledgment within a second, with no hole to tell of.
     pub(super) fn is_repeated_too_often(&mut self, now: Instant, segment: &Segment) -> bool {
-        let same = (segment.ack, segment.window) == self.last && now.since(self.last_since) < SECOND;
+        let same = (segment.ack, segment.window) == self.last && now < self.last_since.after(SECOND);
         let hole = self.highest.is_after(self.tracker.rcv_nxt());
         let excess = same && !hole && self.repeats >= 2 && self.has(Rule::Damp);
         if excess {
@@ -126,7 +122,7 @@ impl Guard {
     }
 
     pub(super) fn acknowledged(&mut self, now: Instant, last: (Seq, u16)) {
-        if last == self.last && now.since(self.last_since) < SECOND {
+        if last == self.last && now < self.last_since.after(SECOND) {
             self.repeats = self.repeats.saturating_add(1);
         } else {
             (self.last, self.last_since, self.repeats) = (last, now, 1);

@@ -4,18 +4,17 @@ use super::super::edit::Empty;
 use super::super::{Flags, State};
 use super::{Guard, Inject, Rule, SECOND};
 use crate::time::Instant;
-use core::time::Duration;
 
 /// How long a connection with something to do stays silent before smoltcp is shown the peer's last word again.
-const STALL: Duration = Duration::from_secs(3);
+const STALL: u64 = 3 * SECOND;
 /// How long after that it is made to retransmit; longer than its longest retransmission timeout.
-const STALL_AGAIN: Duration = Duration::from_secs(61);
+const STALL_AGAIN: u64 = 61 * SECOND;
 /// The longest time between two FINs of the guard's.
-const FIN_LONGEST: Duration = Duration::from_secs(61);
+const FIN_LONGEST: u64 = 61 * SECOND;
 /// How long nothing may be heard of a peer before it is asked whether it is there.
-const ASK: Duration = Duration::from_secs(75);
+const ASK: u64 = 75 * SECOND;
 /// How long nothing may be heard of a peer whose FIN is awaited before it is reminded.
-const NUDGE: Duration = Duration::from_secs(10);
+const NUDGE: u64 = 10 * SECOND;
 /// How often it is reminded, each time after twice the time.
 const NUDGES: u8 = 6;
 
@@ -37,7 +36,7 @@ impl Guard {
             self.act(Rule::Nudge);
             return Some(Inject::Wire(self.acknowledgment(self.next_seq())));
         }
-        if self.has(Rule::KeepAlive) && self.kept + ASK <= now {
+        if self.has(Rule::KeepAlive) && self.kept.after(ASK) <= now {
             self.kept = now;
             self.act(Rule::KeepAlive);
             return Some(Inject::Wire(self.acknowledgment(self.tracker.snd_una() - 1)));
@@ -50,7 +49,7 @@ impl Guard {
         if !self.is_synchronized() {
             return None;
         }
-        let mut at = self.has(Rule::KeepAlive).then(|| self.kept + ASK);
+        let mut at = self.has(Rule::KeepAlive).then(|| self.kept.after(ASK));
         let mut sooner = |other: Option<Instant>| at = [at, other].into_iter().flatten().min();
         if self.is_fin_alone() {
             sooner(self.has(Rule::FinKeep).then(|| self.fin_at()));
@@ -83,8 +82,8 @@ impl Guard {
         if self.tracker.fin().is_some_and(|end| end.is_after(self.max)) {
             return Instant::ZERO;
         }
-        let once = STALL.max(Duration::from_micros(2 * u64::from(self.gap)) + SECOND);
-        self.mark + once.saturating_mul(1 << self.fins.min(6)).min(FIN_LONGEST)
+        let once = STALL.max(2 * u64::from(self.gap) + SECOND);
+        self.mark.after((once << self.fins.min(6)).min(FIN_LONGEST))
     }
 
     pub(super) fn repeat_fin(&mut self, now: Instant) -> Inject {
@@ -100,9 +99,9 @@ impl Guard {
 
     pub(super) fn stall_at(&self) -> Instant {
         match self.stalled {
-            None => self.mark + STALL,
+            None => self.mark.after(STALL),
             Some(_) if self.burst > 0 => Instant::ZERO,
-            Some(at) => (at + STALL_AGAIN).max(self.mark + STALL),
+            Some(at) => at.after(STALL_AGAIN).max(self.mark.after(STALL)),
         }
     }
 
@@ -133,6 +132,6 @@ impl Guard {
     pub(super) fn nudge_at(&self) -> Option<Instant> {
         let awaits = matches!(self.tracker.state(), State::Established | State::FinWait1 | State::FinWait2);
         (awaits && self.nudges < NUDGES && self.has(Rule::Nudge))
-            .then(|| self.heard + NUDGE * (1 << self.nudges))
+            .then(|| self.heard.after(NUDGE << self.nudges))
     }
 }

@@ -10,7 +10,7 @@ use sockhop::wire::{Host, Target};
 type Outcome = Result<SocketAddr, Refusal>;
 
 /// Calls what all machines have.
-fn verbs<M: Machine>(machine: &mut M, input: &[u8], output: &mut [u8]) -> usize {
+pub fn verbs<M: Machine>(machine: &mut M, input: &[u8], output: &mut [u8]) -> usize {
     let moved = machine.feed(input) + machine.drain(output);
     machine.end();
     machine.expire();

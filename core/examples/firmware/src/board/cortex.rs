@@ -19,6 +19,16 @@ pub fn start(mut timer: SYST, hertz: u32) {
     timer.enable_interrupt();
 }
 
+/// The vectors of the devices: none of them is ever enabled, since the tick, which is the processor's own, is often
+/// enough to look at the card.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".vector_table.interrupts")]
+static __INTERRUPTS: [unsafe extern "C" fn(); 1] = [DefaultHandler];
+
+unsafe extern "C" {
+    fn DefaultHandler();
+}
+
 #[exception]
 fn SysTick() {
     let low = TICKS[0].load(Ordering::Relaxed).wrapping_add(1);

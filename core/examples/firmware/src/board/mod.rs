@@ -3,6 +3,8 @@
 #[cfg(feature = "an505")]
 mod an505;
 #[cfg(feature = "cortex-m")]
+mod copy;
+#[cfg(feature = "cortex-m")]
 mod cortex;
 #[cfg(feature = "lm3s6965")]
 mod lm3s6965;

@@ -1,5 +1,13 @@
 //! A server that serves whatever version its client speaks: the first octet tells.
 
+#[cfg(feature = "socks4")]
+mod four;
+#[cfg(not(feature = "socks4"))]
+#[path = "no_four.rs"]
+mod four;
+
+pub use four::Four;
+
 use crate::machine::Machine;
 use crate::socks5::{Event, Login, Refusal};
 use crate::time::Patience;
@@ -38,14 +46,14 @@ impl fmt::Display for Error {
 
 impl core::error::Error for Error {}
 
-/// The server's side of one conversation in SOCKS4, 4a or 5.
+/// The server's side of one conversation in SOCKS4, 4a or 5; in SOCKS5 alone without the feature `socks4`.
 ///
 /// Its inbox has `N` octets; 520 hold every login and request of either version. SOCKS4 has no passwords: a server
 /// that wants one refuses it in good order.
 #[derive(Clone, Copy, Debug)]
 pub enum AnyServer<const N: usize = 520> {
     /// A SOCKS4 client, which is refused if a password is wanted.
-    V4(socks4::Server<N>, Login),
+    V4(Four<N>),
     /// A SOCKS5 client, or one that has not spoken yet.
     V5(socks5::Server<N>),
 }
@@ -59,7 +67,7 @@ impl<const N: usize> AnyServer<N> {
     /// Says whether the name and the password are right.
     pub fn judge(&mut self, right: bool) {
         match self {
-            Self::V4(..) => debug_assert!(false, "SOCKS4 asks for no password"),
+            Self::V4(_) => debug_assert!(false, "SOCKS4 asks for no password"),
             Self::V5(server) => server.judge(right),
         }
     }
@@ -67,7 +75,7 @@ impl<const N: usize> AnyServer<N> {
     /// Serves the request, with our end of the connection or the address that is listened at, or refuses it.
     pub fn answer(&mut self, outcome: Result<SocketAddr, Refusal>) {
         match self {
-            Self::V4(server, _) => server.answer(outcome),
+            Self::V4(server) => server.answer(outcome),
             Self::V5(server) => server.answer(outcome),
         }
     }
@@ -75,7 +83,7 @@ impl<const N: usize> AnyServer<N> {
     /// Answers a RESOLVE_PTR, which is SOCKS5's alone, with the name that was found, or refuses it.
     pub fn name(&mut self, outcome: Result<&[u8], Refusal>) {
         match self {
-            Self::V4(..) => debug_assert!(false, "SOCKS4 looks nothing up"),
+            Self::V4(_) => debug_assert!(false, "SOCKS4 looks nothing up"),
             Self::V5(server) => server.name(outcome),
         }
     }
@@ -83,7 +91,7 @@ impl<const N: usize> AnyServer<N> {
     /// Names the peer that has connected to the listener of a BIND, or says why there is none.
     pub fn accept(&mut self, outcome: Result<SocketAddr, Refusal>) {
         match self {
-            Self::V4(server, _) => server.accept(outcome),
+            Self::V4(server) => server.accept(outcome),
             Self::V5(server) => server.accept(outcome),
         }
     }
@@ -91,7 +99,7 @@ impl<const N: usize> AnyServer<N> {
     /// Returns what the request was refused with, if it was.
     pub const fn refusal(&self) -> Option<Refusal> {
         match self {
-            Self::V4(server, _) => server.refusal(),
+            Self::V4(server) => server.refusal(),
             Self::V5(server) => server.refusal(),
         }
     }
@@ -99,10 +107,7 @@ impl<const N: usize> AnyServer<N> {
     /// Returns who a SOCKS4 client says it is, while its request stands.
     pub fn user_id(&self) -> Option<&[u8]> {
         match self {
-            Self::V4(server, _) => match server.poll() {
-                Ok(socks4::Event::Request { user, .. }) => Some(user),
-                Ok(socks4::Event::Accept | socks4::Event::Relay) | Err(_) => None,
-            },
+            Self::V4(server) => server.user_id(),
             Self::V5(_) => None,
         }
     }
@@ -111,8 +116,9 @@ impl<const N: usize> AnyServer<N> {
     fn choose(&mut self, input: &[u8]) {
         if let (Self::V5(server), Some(4)) = (&*self, input.first())
             && server.is_untouched()
+            && let Some(four) = Four::begin(server.login())
         {
-            *self = Self::V4(socks4::Server::new(), server.login());
+            *self = Self::V4(four);
         }
     }
 }
@@ -125,60 +131,49 @@ impl<const N: usize> Machine for AnyServer<N> {
     fn feed(&mut self, input: &[u8]) -> usize {
         self.choose(input);
         match self {
-            Self::V4(server, login) => {
-                let taken = server.feed(input);
-                if *login == Login::Password && server.state() == socks4::State::Answering {
-                    server.answer(Err(Refusal::NotAllowed));
-                }
-                taken
-            }
+            Self::V4(server) => server.feed(input),
             Self::V5(server) => server.feed(input),
         }
     }
 
     fn end(&mut self) {
         match self {
-            Self::V4(server, _) => server.end(),
+            Self::V4(server) => server.end(),
             Self::V5(server) => server.end(),
         }
     }
 
     fn drain(&mut self, output: &mut [u8]) -> usize {
         match self {
-            Self::V4(server, _) => server.drain(output),
+            Self::V4(server) => server.drain(output),
             Self::V5(server) => server.drain(output),
         }
     }
 
     fn poll(&self) -> nb::Result<Event<'_>, Error> {
         match self {
-            Self::V4(server, _) => match server.poll() {
-                Ok(socks4::Event::Request { request, .. }) => Ok(Event::Request(request)),
-                Ok(socks4::Event::Accept) => Ok(Event::Accept),
-                Ok(socks4::Event::Relay) => Ok(Event::Relay),
-                Err(error) => Err(error.map(Error::V4)),
-            },
+            Self::V4(server) => server.poll().map_err(|error| error.map(Error::V4)),
             Self::V5(server) => server.poll().map_err(|error| error.map(Error::V5)),
         }
     }
 
     fn state(&self) -> State {
         match self {
-            Self::V4(server, _) => State::V4(server.state()),
+            Self::V4(server) => State::V4(server.state()),
             Self::V5(server) => State::V5(server.state()),
         }
     }
 
     fn patience(&self) -> Option<Patience> {
         match self {
-            Self::V4(server, _) => server.patience(),
+            Self::V4(server) => server.patience(),
             Self::V5(server) => server.patience(),
         }
     }
 
     fn expire(&mut self) {
         match self {
-            Self::V4(server, _) => server.expire(),
+            Self::V4(server) => server.expire(),
             Self::V5(server) => server.expire(),
         }
     }
@@ -189,6 +184,15 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg(not(feature = "socks4"))]
+    fn a_socks4_client_is_refused_where_it_is_not_served() {
+        let mut server: AnyServer = AnyServer::new(Login::Open);
+        assert_eq!(server.feed(b"\x04\x01\x00\x50\xc0\x00\x02\x01ann\0"), 1);
+        assert_eq!(server.poll(), Err(nb::Error::Other(Error::V5(socks5::Error::Version(4)))));
+    }
+
+    #[test]
+    #[cfg(feature = "socks4")]
     fn the_first_octet_tells_the_version_and_a_password_is_not_given_away() {
         let four = b"\x04\x01\x00\x50\xc0\x00\x02\x01ann\0";
         let mut server: AnyServer = AnyServer::new(Login::Open);
