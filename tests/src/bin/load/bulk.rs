@@ -1,10 +1,10 @@
 //! Much on few connections: how fast, how evenly, and with how many stalls.
 
-use crate::{HOPELESS, Load, ROOM, SINK, SOURCE, joined};
+use crate::{HOPELESS, LAST, Load, ROOM, SINK, SOURCE, joined};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::TcpStream;
 use std::sync::Barrier;
 use std::thread;
 use std::time::Instant;
@@ -89,11 +89,12 @@ fn carry(mut stream: TcpStream, up: bool, mut goes_on: impl FnMut(u64) -> bool) 
         octets += piece;
     }
     if up {
-        stream.shutdown(Shutdown::Write)?;
         stream.set_read_timeout(Some(HOPELESS))?;
+        stream.set_write_timeout(Some(HOPELESS))?;
+        stream.write_all(&[LAST])?;
         let mut heard = [0; 8];
         stream.read_exact(&mut heard)?;
-        let heard = u64::from_be_bytes(heard);
+        let heard = u64::from_be_bytes(heard) - 1;
         if heard != octets {
             return Err(io::Error::other(format!("{octets} octets were sent, and {heard} heard")));
         }

@@ -21,8 +21,11 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::thread;
 
-/// What a connection says first: its target is to swallow all and say how much that was.
+/// What a connection says first: its target is to swallow all, and to say how much that was once it hears [`LAST`].
 const SINK: u8 = b'u';
+/// The last octet of an upload; those before it are 0. It stands for an end that also those can pass on who know no
+/// half-close.
+const LAST: u8 = 1;
 /// What a connection says first: its target is to send for ever.
 const SOURCE: u8 = b'd';
 /// What a connection says first: its target is to send back what it hears.

@@ -1,6 +1,6 @@
 //! The target of a load.
 
-use crate::{ROOM, SINK, SOURCE, say};
+use crate::{LAST, ROOM, SINK, SOURCE, say};
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -49,13 +49,12 @@ fn answer(mut stream: TcpStream, room: &mut [u8]) -> io::Result<()> {
         let count = if first[0] == SOURCE { room.len() } else { stream.read(room)? };
         heard += count as u64;
         if count == 0 {
-            if first[0] == SINK {
-                stream.write_all(&heard.to_be_bytes())?;
-            }
             return stream.shutdown(Shutdown::Write);
         }
         if first[0] != SINK {
             stream.write_all(&room[..count])?;
+        } else if room[count - 1] == LAST {
+            stream.write_all(&heard.to_be_bytes())?;
         }
     }
 }
