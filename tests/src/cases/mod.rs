@@ -1,5 +1,6 @@
 //! What is watched for its cost, each said once: `benches` take its time, and `tests/bench/instructions` counts.
 
+pub mod crowd;
 pub mod engine;
 pub mod guard;
 pub mod machines;

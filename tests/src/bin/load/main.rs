@@ -17,7 +17,7 @@ mod turns;
 
 use core::net::SocketAddr;
 use core::time::Duration;
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::thread;
 
@@ -34,22 +34,30 @@ const ROOM: usize = 256 * 1_024;
 /// A connection on which nothing moves for so long has failed.
 const HOPELESS: Duration = Duration::from_secs(10);
 
-fn main() -> io::Result<()> {
+fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+    let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["origin", at] => origin::serve(at),
-        [mode, way, target, connections, amount] => {
-            let way = if *way == "direct" { None } else { Some(parse(way)?) };
-            let load = Load { way, target: parse(target)?, connections: parse(connections)? };
-            let line = load.run(mode, parse(amount)?)?;
-            say(&line);
-            Ok(())
-        }
+        [mode, way, target, connections, amount] => play(mode, way, target, connections, amount),
         _ => {
             eprintln!("usage: load origin ADDR:PORT, or load MODE WAY TARGET CONNECTIONS AMOUNT");
             std::process::exit(2);
         }
+    };
+    if let Err(error) = outcome {
+        match error.kind() {
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => eprintln!("load: nothing moved for {HOPELESS:?}"),
+            _ => eprintln!("load: {error}"),
+        }
+        std::process::exit(1);
     }
+}
+
+fn play(mode: &str, way: &str, target: &str, connections: &str, amount: &str) -> io::Result<()> {
+    let way = if way == "direct" { None } else { Some(parse(way)?) };
+    let load = Load { way, target: parse(target)?, connections: parse(connections)? };
+    say(&load.run(mode, parse(amount)?)?);
+    Ok(())
 }
 
 fn parse<T: core::str::FromStr<Err: core::fmt::Display>>(text: &str) -> io::Result<T> {
