@@ -35,7 +35,10 @@ class Column:
     def longest(self, results):
         """The value of a whole bar; one far beyond the others is cut, and its figure says what it is."""
         values = [value for key in results.rows() for value in self.values(results, key) if value is not None]
-        return min(max(values), 4 * median(values)) or 1 if values else 1
+        if not any(values):
+            return 1
+        usual = median(values)
+        return 4 * usual if max(values) > 6 * usual > 0 else max(values)
 
 
 def columns(results):

@@ -36,6 +36,16 @@ WORDS = {
             "gains, not the kernel; *there and back* is a pattern in both directions at once, closed half by half."
         ),
         "failed": "{name}, {measure}: {why} ({failed} of {runs} runs)",
+        "measures": {
+            "up": "up with {}",
+            "down": "down with {}",
+            "rate": "new connections by {}",
+            "ping": "round trip",
+            "beside-up": "beside bulk up",
+            "beside-down": "beside bulk down",
+            "idle": "{} idle",
+            "verify": "there and back",
+        },
         "missing": "Not measured: {}.",
     },
     "zh": {
@@ -77,6 +87,16 @@ WORDS = {
             "内存是进程的增量，不含内核；*往返校验*是双向同时传输的图案，并逐半关闭。"
         ),
         "failed": "{name}，{measure}：{why}（{runs} 次中 {failed} 次）",
+        "measures": {
+            "up": "{} 条连接上行",
+            "down": "{} 条连接下行",
+            "rate": "{} 个客户端新建连接",
+            "ping": "往返",
+            "beside-up": "上行大流量旁",
+            "beside-down": "下行大流量旁",
+            "idle": "{} 条空闲",
+            "verify": "往返校验",
+        },
         "missing": "未测量：{}。",
     },
 }
@@ -116,12 +136,18 @@ class Table:
         for measure in (cell, cell.rpartition(".")[0]):
             if failed := self.results.why(key, measure):
                 why, failures, runs = failed
-                said = {"name": self.name(key), "measure": measure, "why": why, "failed": failures, "runs": runs}
+                said = {"name": self.name(key), "measure": self.spoken(measure), "why": why, "failed": failures, "runs": runs}
                 words = self.words["failed"].format(**said)
                 if words not in self.notes:
                     self.notes.append(words)
                 return f"<sup>{self.notes.index(words) + 1}</sup>"
         return ""
+
+    def spoken(self, measure):
+        """A measure's name as a person would say it."""
+        name, _, count = measure.partition(".")
+        form = self.words["measures"].get(name, name)
+        return form.format(f"{int(count):,}") if count else form
 
     def ratio(self, key, direction, count):
         """Throughput as a part of the kernel's alone."""

@@ -13,7 +13,7 @@ use std::thread;
 /// last that leaves to serve starts another.
 pub(super) fn serve(at: &str) -> io::Result<()> {
     let listener = TcpListener::bind(at)?;
-    say("ready");
+    say(&format!("ready {}", listener.local_addr()?));
     let pool = Arc::new(Pool { listener, waiting: AtomicUsize::new(1) });
     pool.work()
 }
