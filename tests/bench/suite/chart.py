@@ -131,7 +131,8 @@ def legend(results, y):
     parts.append("</g>")
     parts.append(text(x - 90, y, "dim", "CPU and memory are the process's own, its threads and children included"))
     runs = data["effort"]["runs"]
-    where = f"{machine['cpu'].replace('(R)', '').replace('(TM)', '')}, {machine['cores']} cores, Linux {machine['kernel'].split('-')[0]}"
+    processor = machine["cpu"].replace("(R)", "").replace("(TM)", "")
+    where = f"{processor}, {machine['cores']} cores, Linux {machine['kernel'].split('-')[0]}"
     counted = f"medians of {runs} runs" if runs > 1 else "one run"
     parts.append(text(MARGIN, y + 20, "dim", f"{where}; {counted} on {data['date']}, client and origin on the same cores"))
     return parts

@@ -69,8 +69,11 @@ class Contestant:
 
 
 OURS = ("TUN-DEMO", "socks5", "--control", "none", "--addr6", "none")
+PLAIN = ("--no-offload", "--mtu", "1500")
+FAST_SOCKS5 = ("server", "--listen-addr", "127.0.0.1:1080", "no-auth")
 TUN = "198.18.0.2:1080"
 TUN2PROXY = ("tun2proxy-bin", "--tun", "tunnel0", "--proxy", "none", "--max-sessions", "16384", "--verbosity", "off")
+LARGE = ("--mtu", "65520")
 
 ALL = [
     Contestant("direct", "the kernel alone", "kernel", way="direct"),
@@ -78,13 +81,13 @@ ALL = [
     Contestant("iperf3", "the same, by iperf3", "kernel", ("iperf3", "-s"), "direct", package="iperf3"),
     Contestant("ours", "sockhop, TUN", "ours", OURS, TUN),
     Contestant("ours-workers", "sockhop, TUN, 2 workers", "ours", (*OURS, "--workers", "2"), TUN, needs=("--workers",)),
-    Contestant("ours-plain", "sockhop, TUN, no offload", "ours", (*OURS, "--no-offload", "--mtu", "1500"), TUN, needs=("--no-offload",)),
+    Contestant("ours-plain", "sockhop, TUN, no offload", "ours", (*OURS, *PLAIN), TUN, needs=("--no-offload",)),
     Contestant("ours-listen", "sockhop, host socket", "ours", (*OURS[:-2], "--listen", "127.0.0.1:1080", "--most", "16384")),
     Contestant("microsocks", "microsocks", "socks", ("microsocks", "-i", "127.0.0.1", "-p", "1080"), package="microsocks"),
     Contestant("danted", "Dante", "socks", ("danted", "-f", "SETTINGS"), package="dante-server"),
-    Contestant("fast-socks5", "fast-socks5 (example)", "socks", ("server", "--listen-addr", "127.0.0.1:1080", "no-auth"), crate="fast-socks5"),
+    Contestant("fast-socks5", "fast-socks5 (example)", "socks", FAST_SOCKS5, crate="fast-socks5"),
     Contestant("tun2proxy", "tun2proxy", "tunnel", TUN2PROXY, "direct", crate="tun2proxy"),
-    Contestant("tun2proxy-large", "tun2proxy, MTU 65520", "tunnel", (*TUN2PROXY, "--mtu", "65520"), "direct", crate="tun2proxy"),
+    Contestant("tun2proxy-large", "tun2proxy, MTU 65520", "tunnel", (*TUN2PROXY, *LARGE), "direct", crate="tun2proxy"),
     Contestant(
         "pasta",
         "passt (pasta)",

@@ -61,8 +61,8 @@ def iperf3(running, way, count, effort):
     """Octets a second, as iperf3 counts them where they arrive."""
     host = ORIGIN.partition(":")[0]
     seconds = max(1, effort.millis // 1000)
-    command = [*running.client, "iperf3", "-c", host, "-J", "-t", str(seconds), "-P", str(count), *(["-R"] if way == "down" else [])]
-    said = json.loads(output(running, command, effort))["end"]
+    command = [*running.client, "iperf3", "-c", host, "-J", "-t", str(seconds), "-P", str(count)]
+    said = json.loads(output(running, command + ["-R"] * (way == "down"), effort))["end"]
     return {"rate": said["sum_received"]["bits_per_second"] / 8}
 
 
