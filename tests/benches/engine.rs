@@ -1,136 +1,56 @@
 //! What a packet costs the engine among few flows and many: `cargo bench -p sockhop-tests --bench engine`.
 //!
-//! Two engines exchange one octet on each flow in turn, over memory; the figure is for a round trip of four packets,
-//! both ends together. The budget is that 1,000 flows cost at most three times what 10 do, per packet.
+//! An engine gets an octet on one flow after the other, in an order that no cache can guess, and its owner sends it back: two
+//! packets. It fails when 10,000 flows cost more than three times what 10 do.
 
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
-use core::time::Duration;
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use sockhop::relay::{Ring, Stream};
-use sockhop::time::Instant;
-use sockhop_hosted::engine::{Config, Engine, Event, FlowId, Limits, Wire};
+use sockhop_tests::cases::engine::{self, echoes};
+use sockhop_tests::cases::{Case, Work};
+use std::time::Instant;
 
-const A: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
-const B: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+/// How much more a packet may cost among 10,000 flows than among 10.
+const MOST: f64 = 3.0;
 
 fn main() {
     divan::main();
+    if !std::env::args().any(|argument| argument == "--test" || argument == "--list") {
+        flat();
+    }
 }
 
 #[divan::bench(args = [10, 100, 1_000, 10_000], sample_count = 200, sample_size = 500)]
-fn octet_there_and_back(bencher: Bencher<'_, '_>, flows: usize) {
-    let mut world = World::new(flows);
-    bencher.counter(ItemsCount::new(4_usize)).bench_local(|| world.round_trip());
+fn octet_echoed(bencher: Bencher<'_, '_>, flows: usize) {
+    bencher.counter(ItemsCount::new(2_usize)).bench_local(echoes(flows));
 }
 
-/// Packets under way.
-#[derive(Default)]
-struct Queue {
-    octets: Vec<u8>,
-    lengths: Vec<usize>,
+#[divan::bench(args = engine::CASES)]
+fn other(bencher: Bencher<'_, '_>, case: &Case) {
+    bencher.bench_local((case.make)());
 }
 
-impl Wire for Queue {
-    fn transmit(&mut self, packet: &[u8]) {
-        self.octets.extend_from_slice(packet);
-        self.lengths.push(packet.len());
+/// Holds many flows against few.
+fn flat() {
+    let (mut few, mut many) = (echoes(10), echoes(10_000));
+    // In turn, so that a disturbance meets both.
+    let mut times: Vec<(f64, f64)> = (0..21).map(|_| (lasting(&mut few), lasting(&mut many))).collect();
+    times.sort_unstable_by(|one, other| one.0.total_cmp(&other.0));
+    let few = times[10].0;
+    times.sort_unstable_by(|one, other| one.1.total_cmp(&other.1));
+    let many = times[10].1;
+    let ratio = many / few;
+    println!(
+        "a packet: {few:.0} ns among 10 flows, {many:.0} ns among 10,000: {ratio:.2} times (at most {MOST})"
+    );
+    assert!(ratio <= MOST, "the engine is not flat");
+}
+
+/// Returns what a packet takes, in nanoseconds.
+fn lasting(work: &mut Work) -> f64 {
+    const TIMES: u32 = 10_000;
+    let began = Instant::now();
+    for _ in 0..TIMES {
+        work();
     }
-}
-
-impl Queue {
-    fn deliver(&mut self, now: Instant, to: &mut Engine, back: &mut Self) {
-        let mut rest = &mut self.octets[..];
-        for length in self.lengths.drain(..) {
-            let (packet, later) = rest.split_at_mut(length);
-            to.ingress(now, packet, back);
-            rest = later;
-        }
-        self.octets.clear();
-    }
-}
-
-struct World {
-    now: Instant,
-    client: Engine,
-    server: Engine,
-    there: Queue,
-    back: Queue,
-    pairs: Vec<(FlowId, FlowId)>,
-    turn: usize,
-}
-
-impl World {
-    fn new(flows: usize) -> Self {
-        let mut world = Self {
-            now: Instant::ZERO,
-            client: engine(A, 1),
-            server: engine(B, 2),
-            there: Queue::default(),
-            back: Queue::default(),
-            pairs: vec![],
-            turn: 0,
-        };
-        world.server.listen(SocketAddr::from((B, 80)), 0);
-        for _ in 0..flows {
-            let at = SocketAddr::from((B, 80));
-            let ours = world.client.connect(world.now, SocketAddr::from((A, 0)), at).expect("there is room");
-            world.settle();
-            while let Some(event) = world.server.next_event() {
-                if let Event::Opened { flow, .. } = event {
-                    world.pairs.push((ours, flow));
-                }
-            }
-        }
-        assert_eq!(world.pairs.len(), flows);
-        // Each flow's rings are touched once, so that no page is met for the first time.
-        for _ in 0..flows {
-            world.round_trip();
-        }
-        world
-    }
-
-    fn settle(&mut self) {
-        for _ in 0..4 {
-            self.client.flush(self.now, &mut self.there);
-            self.there.deliver(self.now, &mut self.server, &mut self.back);
-            self.server.flush(self.now, &mut self.back);
-            self.back.deliver(self.now, &mut self.client, &mut self.there);
-        }
-    }
-
-    fn round_trip(&mut self) {
-        self.now = self.now + Duration::from_micros(100);
-        // Flows in an order that a cache cannot guess.
-        self.turn = (self.turn + 7_919) % self.pairs.len();
-        let (ours, theirs) = self.pairs[self.turn];
-        put(&mut self.client, ours);
-        self.client.flush(self.now, &mut self.there);
-        self.there.deliver(self.now, &mut self.server, &mut self.back);
-        get(&mut self.server, theirs);
-        put(&mut self.server, theirs);
-        self.server.flush(self.now, &mut self.back);
-        self.back.deliver(self.now, &mut self.client, &mut self.there);
-        get(&mut self.client, ours);
-        self.client.flush(self.now, &mut self.there);
-        self.there.deliver(self.now, &mut self.server, &mut self.back);
-        while self.client.next_event().is_some() {}
-        while self.server.next_event().is_some() {}
-    }
-}
-
-fn put(engine: &mut Engine, flow: FlowId) {
-    let mut socket = engine.stream(flow).expect("it stands");
-    socket.with_space(|space| (1.min(space.len()), ())).expect("there is room");
-}
-
-fn get(engine: &mut Engine, flow: FlowId) {
-    let mut socket = engine.stream(flow).expect("it stands");
-    socket.read(&mut [0; 8]).expect("an octet came");
-}
-
-fn engine(address: Ipv4Addr, seed: u64) -> Engine {
-    let mut config = Config::new(vec![(IpAddr::V4(address), 24)], 1_500, [seed, !seed]);
-    config.limits = Limits { rings: 1 << 31, half_open: 20_000, ..Limits::default() };
-    Engine::new(config, ())
+    began.elapsed().as_secs_f64() * 1e9 / f64::from(2 * TIMES)
 }

@@ -1,5 +1,6 @@
 //! Properties of sockhop's machines, shared by stable tests and fuzz targets.
 
+pub mod cases;
 pub mod desk;
 pub mod files;
 pub mod folder;

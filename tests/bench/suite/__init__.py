@@ -1,0 +1,1 @@
+"""Ours and others under the same loads, in one run on one machine."""
