@@ -1,6 +1,7 @@
 //! Properties of sockhop's machines, shared by stable tests and fuzz targets.
 
 pub mod desk;
+pub mod documents;
 pub mod files;
 pub mod folder;
 pub mod golden;
