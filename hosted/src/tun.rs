@@ -1,4 +1,17 @@
 //! A TUN device: opened, given its addresses, and gone when it is dropped.
+//!
+//! ```no_run
+//! use sockhop_hosted::tun::{Config, Tun};
+//!
+//! # fn main() -> Result<(), Box<dyn core::error::Error>> {
+//! let host = ("198.18.0.1".parse()?, 30);
+//! let mut tun = Tun::open(&Config { name: None, addresses: vec![host], mtu: 65_520 })?; // as root
+//! let mut packet = vec![0; 65_536];
+//! let length = tun.recv(&mut packet)?;
+//! println!("{}: {length} octets", tun.name());
+//! # Ok(())
+//! # } // the device is gone
+//! ```
 
 use crate::engine::Wire;
 use crate::os;
