@@ -1,4 +1,30 @@
 //! Drives a machine over a blocking embedded-io stream.
+//!
+//! ```
+//! use sockhop::io::drive;
+//! use sockhop::machine::Machine;
+//! use sockhop::socks5::{Event, Login, Server};
+//! # struct Serial { heard: &'static [u8], said: Vec<u8> }
+//! # impl embedded_io::ErrorType for Serial { type Error = core::convert::Infallible; }
+//! # impl embedded_io::Read for Serial {
+//! #     fn read(&mut self, into: &mut [u8]) -> Result<usize, Self::Error> {
+//! #         let count = into.len().min(self.heard.len());
+//! #         into[..count].copy_from_slice(&self.heard[..count]);
+//! #         self.heard = &self.heard[count..];
+//! #         Ok(count)
+//! #     }
+//! # }
+//! # impl embedded_io::Write for Serial {
+//! #     fn write(&mut self, octets: &[u8]) -> Result<usize, Self::Error> { self.said.extend(octets); Ok(octets.len()) }
+//! #     fn flush(&mut self) -> Result<(), Self::Error> { Ok(()) }
+//! # }
+//! // Anything with `embedded_io::Read` and `Write`.
+//! let mut serial = Serial { heard: &[5, 1, 0, 5, 1, 0, 1, 192, 0, 2, 1, 0, 80], said: Vec::new() };
+//! let mut server: Server<64> = Server::new(Login::Open);
+//! drive(&mut server, &mut serial).expect("the stream is whole");
+//! assert!(matches!(server.poll(), Ok(Event::Request(_))));
+//! assert_eq!(serial.said, [5, 0]);
+//! ```
 
 use crate::machine::Machine;
 use embedded_io::{Read, ReadExactError, Write};

@@ -10,6 +10,29 @@
 //! octets out ◄─ drain ◄─ outbox ◄─ emit ◄──┘ ▲                        │
 //!                                            └─ judge, answer ◄───────┘
 //! ```
+//!
+//! A whole conversation, without a socket in sight:
+//!
+//! ```
+//! use core::net::{Ipv4Addr, SocketAddr};
+//! use sockhop::machine::Machine;
+//! use sockhop::socks5::{Event, Login, Server};
+//!
+//! let mut server: Server = Server::new(Login::Open);
+//! let mut reply = [0; 16];
+//!
+//! server.feed(&[5, 1, 0]); // SOCKS5, one method: no login
+//! assert_eq!(server.drain(&mut reply), 2); // that one
+//!
+//! server.feed(b"\x05\x01\x00\x03\x0bexample.org\x00\x50"); // CONNECT
+//! let Ok(Event::Request(request)) = server.poll() else { panic!("it is whole") };
+//! assert_eq!(request.target.to_string(), "example.org:80");
+//!
+//! // The owner connects, and says from where.
+//! server.answer(Ok(SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 40_000))));
+//! assert_eq!(server.drain(&mut reply), 10);
+//! assert_eq!(server.poll(), Ok(Event::Relay)); // from here on octets belong to a relay
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
 

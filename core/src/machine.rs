@@ -8,6 +8,30 @@
 //!   small the buffers of `drain` are.
 //! - **A refusal is sent first**: `poll` stays `WouldBlock` until the refusal is drained, and only then returns the
 //!   error. On an error the owner's only duty is to close.
+//!
+//! Two machines whose wires are joined need nothing else:
+//!
+//! ```
+//! use sockhop::machine::Machine;
+//!
+//! /// Carries what one says to the other, a few octets at a time; returns how many.
+//! fn carry(from: &mut impl Machine, to: &mut impl Machine) -> usize {
+//!     let mut wire = [0; 7];
+//!     let count = from.drain(&mut wire);
+//!     let mut said = &wire[..count];
+//!     while !said.is_empty() {
+//!         said = &said[to.feed(said)..];
+//!     }
+//!     count
+//! }
+//! # use sockhop::socks5::{Client, Command, Event, Login, Server};
+//! # use sockhop::wire::{HostOf, TargetOf};
+//! let target = TargetOf { host: HostOf::Name("example.org"), port: 80 };
+//! let mut client = Client::new(Command::Connect, target, None).expect("the name is short enough");
+//! let mut server: Server = Server::new(Login::Open);
+//! while carry(&mut client, &mut server) + carry(&mut server, &mut client) > 0 {}
+//! assert!(matches!(server.poll(), Ok(Event::Request(_))));
+//! ```
 
 use crate::relay::{Broken, Ring};
 use crate::time::Patience;

@@ -16,6 +16,54 @@
 //! UpOnly    ─► Breaking : a side broke
 //! Breaking  ─► Broken   : what came before the break was passed on, and the other side was reset
 //! ```
+//!
+//! ```
+//! use sockhop::relay::{Relay, State};
+//! # use sockhop::relay::{Broken, Ring, Stream};
+//! # use std::collections::VecDeque;
+//! # #[derive(Default)]
+//! # struct Pipe { heard: VecDeque<u8>, said: Vec<u8>, ended: bool, closed: bool }
+//! # impl Stream for Pipe {
+//! #     fn read(&mut self, into: &mut [u8]) -> nb::Result<usize, Broken> {
+//! #         if self.heard.is_empty() && !self.ended { return Err(nb::Error::WouldBlock) }
+//! #         let count = into.len().min(self.heard.len());
+//! #         for (place, octet) in into.iter_mut().zip(self.heard.drain(..count)) { *place = octet }
+//! #         Ok(count)
+//! #     }
+//! #     fn write(&mut self, from: &[u8]) -> nb::Result<usize, Broken> { self.said.extend(from); Ok(from.len()) }
+//! #     fn close(&mut self) { self.closed = true }
+//! #     fn abort(&mut self) {}
+//! # }
+//! # impl Ring for Pipe {
+//! #     fn with_received<R>(&mut self, take: impl FnOnce(&[u8]) -> (usize, R)) -> nb::Result<Option<R>, Broken> {
+//! #         let lent = self.heard.make_contiguous();
+//! #         if lent.is_empty() { return if self.ended { Ok(None) } else { Err(nb::Error::WouldBlock) } }
+//! #         let (taken, result) = take(lent);
+//! #         self.heard.drain(..taken);
+//! #         Ok(Some(result))
+//! #     }
+//! #     fn with_space<R>(&mut self, fill: impl FnOnce(&mut [u8]) -> (usize, R)) -> nb::Result<R, Broken> {
+//! #         let mut space = [0; 64];
+//! #         let (count, result) = fill(&mut space);
+//! #         self.said.extend(&space[..count]);
+//! #         Ok(result)
+//! #     }
+//! #     fn unsent(&self) -> usize { 0 }
+//! # }
+//! // A `Pipe` is a stream in memory: what it has heard, whether its peer has ended, and what was said to it.
+//! let mut client = Pipe { heard: b"GET /".to_vec().into(), ended: true, ..Pipe::default() };
+//! let mut origin = Pipe::default();
+//!
+//! let mut relay = Relay::new();
+//! relay.pump(&mut client, &mut origin);
+//! assert_eq!(origin.said, b"GET /");
+//! assert!(origin.closed, "a FIN is passed on behind the octets before it");
+//! assert_eq!(relay.state(), State::DownOnly); // the answer may still come
+//!
+//! origin.heard.extend(b"200");
+//! relay.pump(&mut client, &mut origin);
+//! assert_eq!((client.said.as_slice(), relay.carried()), (&b"200"[..], (5, 3)));
+//! ```
 
 use core::fmt;
 

@@ -1,4 +1,23 @@
 //! Points in time, and deadlines with their reasons.
+//!
+//! A machine says how long it may take, and its owner keeps the clock:
+//!
+//! ```
+//! use core::time::Duration;
+//! use sockhop::machine::Machine;
+//! use sockhop::socks5::{Login, Server};
+//! use sockhop::time::Instant;
+//!
+//! let mut server: Server = Server::new(Login::Open);
+//! let begun = Instant::from_micros(5_000_000);
+//! let patience = server.patience().expect("a greeting is awaited");
+//! let now = begun + Duration::from_secs(15);
+//! if now.since(begun) >= patience.limit {
+//!     assert_eq!(patience.reason.to_string(), "the handshake was not finished in time");
+//!     server.expire();
+//! }
+//! assert!(matches!(server.poll(), Err(nb::Error::Other(_))));
+//! ```
 
 use core::{fmt, ops, time::Duration};
 

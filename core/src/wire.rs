@@ -1,4 +1,17 @@
 //! What stands in messages: targets, and octets that are not what the protocol says.
+//!
+//! A name may hold anything, and is escaped where people read it:
+//!
+//! ```
+//! use sockhop::wire::{Host, HostOf, Target, TargetOf};
+//!
+//! let lent = Target { host: Host::Name(b"evil\n.example"), port: 80 };
+//! assert_eq!(lent.to_string(), r"evil\n.example:80");
+//!
+//! // The same, kept for longer.
+//! let kept = TargetOf { host: HostOf::Name(b"evil\n.example".to_vec()), port: 80 };
+//! assert_eq!(kept.lend(), lent);
+//! ```
 
 use core::{fmt, net::IpAddr};
 

@@ -1,4 +1,18 @@
 //! Which segment of those that one end received is the one that the other end sent.
+//!
+//! ```
+//! use sockhop::trace::{Event, View};
+//! use sockhop_hosted::arrivals::Arrivals;
+//! use sockhop_hosted::lab::{Scenario, play};
+//!
+//! let outcome = play(&Scenario::named("loss").expect("it is in the course"), 1).expect("it begins");
+//! let (a, b): (Vec<&Event>, Vec<&Event>) = (outcome.a.iter().collect(), outcome.b.iter().collect());
+//! let mut arrivals = Arrivals::new(&a, &b);
+//! assert_eq!(arrivals.typical_delay().as_millis(), 20); // the link's
+//! let is_segment = |event: &Event| matches!(event.view(), Some(View::Segment { sent: true, .. }));
+//! let lost = a.iter().filter(|event| is_segment(event) && arrivals.of(event).is_none()).count();
+//! assert!(lost > 0, "the scenario keeps its promise");
+//! ```
 
 use core::time::Duration;
 use sockhop::tcp::Flags;

@@ -2,6 +2,22 @@
 //!
 //! Nothing is held: octets are read only as far as there is room to send them, so the window of a peer that does not read
 //! closes. UDP keeps nothing of a peer, so any number of them are served at once.
+//!
+//! ```no_run
+//! use sockhop_hosted::echo::Echo;
+//! use sockhop_hosted::front::{HostFront, listen};
+//! use sockhop_hosted::serve::Loop;
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let turns = Loop::new()?;
+//! let listeners = listen(&["127.0.0.1:7008".parse().expect("an address")])?;
+//! let front = HostFront::new(turns.registry().try_clone()?, listeners, 1_024)?;
+//! let mut echo = Echo::default();
+//! turns.on_host(front, &mut echo, |_, _| {})?; // until a signal
+//! println!("{} octets", echo.counted().octets);
+//! # Ok(())
+//! # }
+//! ```
 
 use crate::engine::FlowId;
 use crate::front::Front;

@@ -2,6 +2,14 @@
 //!
 //! The same lines are shown to a person who would rather type them, and carried out for one who asks for it. What was
 //! carried out is undone when it is dropped; a table of the same name that a crash has left is replaced.
+//!
+//! ```
+//! use sockhop_hosted::forwarding::Plan;
+//!
+//! let plan = Plan::new("tun0", ["198.18.0.2".parse().expect("an address")]);
+//! assert_eq!(plan.lines()[0], "sysctl -w net.ipv4.ip_forward=1");
+//! assert!(plan.lines().iter().any(|line| line.ends_with("masquerade")));
+//! ```
 
 use core::fmt::{self, Write as _};
 use core::net::IpAddr;

@@ -1,4 +1,17 @@
 //! Runs sockhop's machines on a smoltcp stack behind a Linux TUN device.
+//!
+//! ```
+//! use sockhop_hosted::lab::{Scenario, play, tell};
+//! use sockhop_hosted::ladder::Style;
+//!
+//! // Two stacks on a simulated link: neither root nor a network.
+//! for scenario in Scenario::all() {
+//!     let outcome = play(&scenario, 1).expect("it begins");
+//!     println!("{}", tell(&scenario, &outcome, Style::default()));
+//! }
+//! ```
+//!
+//! [`runtime`] joins a TUN device, an [`engine`] and a [`proxy`]; [`listening`] does without the first two.
 
 pub mod arrivals;
 pub mod control;

@@ -2,6 +2,26 @@
 //!
 //! A direction loses, delays, repeats, reorders and damages packets, has a bandwidth with a queue in front, and can
 //! be cut for a while. The clock jumps from one event to the next, so a minute of TIME-WAIT costs nothing.
+//!
+//! ```
+//! use sockhop::tcp::State;
+//! use sockhop_hosted::engine::{Config, Engine};
+//! use sockhop_hosted::link::{Link, Path, Pipe};
+//!
+//! let end = |ip: &str, seed| {
+//!     let address = (ip.parse().expect("an address"), 24);
+//!     Engine::new(Config::new(vec![address], 1_500, [seed, 0]), ())
+//! };
+//! let pipe = |seed| Pipe::new(Path::default(), seed);
+//! let mut link = Link::new(end("10.0.0.1", 1), end("10.0.0.2", 2), pipe(3), pipe(4));
+//! let at = "10.0.0.2:80".parse().expect("an address");
+//! link.b.listen(at, Default::default());
+//! let flow = link.a.connect(link.now(), "10.0.0.1:0".parse().expect("an address"), at).expect("there is room");
+//! while link.a.state(flow) != State::Established {
+//!     link.settle();
+//!     assert!(link.advance(None), "it does not stand still");
+//! }
+//! ```
 
 use crate::engine::{Engine, Wire};
 use core::cmp::Reverse;

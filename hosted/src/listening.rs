@@ -2,6 +2,8 @@
 //!
 //! A round waits for a socket, the resolver, a signal or the earliest deadline; serves what has become ready; then lets
 //! the proxy take what its egress has, and its deadlines.
+//!
+//! The example is `tun-demo socks5 --listen`: what a loop like this one needs is made in `tun-demo/src/socks5.rs`.
 
 use crate::control::{Desk, Plan};
 use crate::egress::{self, Egress, Policy, Socket, Way};

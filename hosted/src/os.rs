@@ -1,4 +1,9 @@
 //! What no safe crate offers: the ioctls that set an interface up, signals as a file descriptor, and fork.
+//!
+//! ```
+//! assert!(sockhop_hosted::os::exists("lo"));
+//! assert!(!sockhop_hosted::os::exists("no-such-device"));
+//! ```
 #![expect(
     unsafe_code,
     reason = "ioctl, signalfd and fork have no safe wrapper; each call below says why it is sound"

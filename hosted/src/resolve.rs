@@ -1,5 +1,23 @@
 //! Names to addresses and back: by a stub that asks the host's name servers, all names at once, or by the C library on a
 //! few threads. The stub opens no file and loads no plug-in, so it works where the process is locked in.
+//!
+//! ```no_run
+//! use mio::{Poll, Token, Waker};
+//! use sockhop_hosted::resolve::{Names, Resolved, Resolver};
+//! use std::sync::Arc;
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let poll = Poll::new()?;
+//! let waker = Arc::new(Waker::new(poll.registry(), Token(0))?);
+//! let resolver = Resolver::new(waker, Names::default(), Arc::default())?;
+//! match resolver.resolve(7, 0, b"example.org", 443) {
+//!     Ok(Resolved::Literal(ip)) => println!("{ip} needs nobody"),
+//!     Ok(_) => {} // the poll wakes up, and `answer` tells of key 7
+//!     Err(why) => println!("{why}"),
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 mod lookup;
 mod stub;

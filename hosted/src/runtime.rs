@@ -8,6 +8,8 @@
 //! 3. hands the engine's events to the proxy;
 //! 4. lets the proxy take what its egress has, and its deadlines;
 //! 5. flushes the engine onto the TUN.
+//!
+//! The example is `tun-demo socks5`: what a loop like this one needs is made in `tun-demo/src/socks5.rs`.
 
 use crate::control::{Desk, Plan};
 use crate::egress::{self, Egress, Policy, Rule, Socket, Way};

@@ -2,6 +2,8 @@
 //!
 //! A round waits for the TUN, a socket, a signal, the service's own threads or the earliest deadline; takes what has
 //! come; lets the service work; and flushes what that wrote.
+//!
+//! The example is that of [`echo`](crate::echo): a whole service.
 
 use crate::engine::{Engine, Event, FlowId};
 use crate::front::{Front, HostFront};

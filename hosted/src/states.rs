@@ -1,4 +1,12 @@
 //! The states of TCP as a picture: RFC 9293's figure 5, drawn from the table of edges.
+//!
+//! ```
+//! use sockhop_hosted::ladder::Style;
+//! use sockhop_hosted::states::{ROUTES, diagram, edge};
+//!
+//! assert!(ROUTES.iter().all(|route| edge(route).is_some())); // nothing is drawn that is no edge
+//! println!("{}", diagram(Style::default()));
+//! ```
 
 use crate::ladder::Style;
 use core::fmt::Write as _;

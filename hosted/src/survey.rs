@@ -2,6 +2,14 @@
 //!
 //! A snapshot is filled by those who know: the engine or the front adds connections, the proxy what is done with them.
 //! Times are microseconds, and sequence numbers are counted from the SYN.
+//!
+//! ```
+//! use sockhop_hosted::survey::Sending;
+//!
+//! let stalled = Sending { queued: 9_000, in_flight: 4_096, window: Some(4_096), ..Sending::default() };
+//! assert!(stalled.is_blocked());
+//! assert_eq!((stalled.waiting(), stalled.usable()), (4_904, 0));
+//! ```
 
 use crate::engine::{Counters, Load};
 use core::fmt;

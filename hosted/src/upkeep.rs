@@ -1,4 +1,16 @@
 //! What a service owes those who run it: numbers, signs of life, and an end that cuts nobody off.
+//!
+//! ```
+//! use core::time::Duration;
+//! use sockhop_hosted::upkeep::{Manager, Upkeep};
+//!
+//! # fn main() -> std::io::Result<()> {
+//! // What systemd asks for stands in the environment; without it nobody is told anything.
+//! let upkeep = Upkeep::new(Duration::from_secs(30), None, Manager::from_environment()?);
+//! # drop(upkeep); // given to `Runtime::keeping`
+//! # Ok(())
+//! # }
+//! ```
 
 use crate::metrics::Board;
 use crate::os::Asked;

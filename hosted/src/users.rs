@@ -1,5 +1,16 @@
 //! Who may come in: names with plain passwords, compared in constant time, or with salted hashes, judged on threads of
 //! their own because a good hash takes its time.
+//!
+//! ```
+//! use sockhop_hosted::users::{Users, Verdict, hash};
+//!
+//! let line = format!("ann:{}", hash(b"secret").expect("the host has randomness"));
+//! let mut users: Users = line.parse().expect("a line as `tun-demo passwd` writes it");
+//! users.add("bob", "plain");
+//! assert_eq!(users.verdict(b"bob", b"plain"), Verdict::Known(true));
+//! assert!(matches!(users.verdict(b"ann", b"secret"), Verdict::Hashed { his: true, .. })); // a `Judge` takes his time
+//! assert!(matches!(users.verdict(b"eve", b"secret"), Verdict::Hashed { his: false, .. })); // and is asked in vain
+//! ```
 
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;

@@ -1,4 +1,16 @@
 //! A connection to somewhere, waited for: straight or through a SOCKS5 server.
+//!
+//! ```no_run
+//! use sockhop_hosted::via::dial;
+//! use std::io::Write;
+//!
+//! # fn main() -> Result<(), Box<dyn core::error::Error>> {
+//! let server = "socks5://ann:secret@198.18.0.2:1080".parse()?;
+//! let mut stream = dial("example.org", 80, Some(&server))?; // the server resolves the name
+//! stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
+//! # Ok(())
+//! # }
+//! ```
 
 use crate::egress::Upstream;
 use core::fmt;

@@ -2,6 +2,7 @@
 
 pub mod cases;
 pub mod desk;
+pub mod documents;
 pub mod files;
 pub mod folder;
 pub mod golden;

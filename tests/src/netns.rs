@@ -60,6 +60,17 @@ pub struct Running {
 }
 
 impl Running {
+    /// Follows a process whose output is piped.
+    ///
+    /// # Panics
+    /// It is not piped.
+    pub fn new(mut child: Child) -> Self {
+        let out = BufReader::new(child.stdout.take().expect("the output is piped"));
+        let (said, lines) = channel();
+        std::thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| said.send(line)));
+        Self { child, lines }
+    }
+
     /// Returns the next line, or nothing when the process has ended.
     pub fn line(&self) -> Option<String> {
         self.lines.recv().ok()
@@ -126,8 +137,20 @@ impl Running {
     }
 
     /// Asks the process to end as Ctrl-C does, and returns the lines it still prints and whether it succeeded.
-    pub fn interrupt(mut self) -> (Vec<String>, bool) {
+    pub fn interrupt(self) -> (Vec<String>, bool) {
         self.signal(rustix::process::Signal::INT);
+        self.finish()
+    }
+
+    /// The same for a process that leads a group of its own, and for all in it, as a terminal does.
+    pub fn interrupt_all(self) -> (Vec<String>, bool) {
+        if let Some(pid) = rustix::process::Pid::from_raw(self.child.id().cast_signed()) {
+            let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::INT);
+        }
+        self.finish()
+    }
+
+    fn finish(mut self) -> (Vec<String>, bool) {
         let mut lines = Vec::new();
         while let Some(line) = self.line() {
             lines.push(line);
@@ -195,7 +218,8 @@ impl Namespace {
         std::fs::write(format!("{folder}/hosts"), text).expect("root may write there");
     }
 
-    fn command(&self, program: &str, arguments: &[&str]) -> Command {
+    /// Returns a program that is yet to be run, and finds nothing at its standard input.
+    pub fn command(&self, program: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.name, program]).args(arguments).stdin(Stdio::null());
         command
@@ -213,12 +237,8 @@ impl Namespace {
 
     /// Starts a program that goes on until it is dropped.
     pub fn start(&self, program: &str, arguments: &[&str]) -> Running {
-        let mut child =
-            self.command(program, arguments).stdout(Stdio::piped()).spawn().expect("ip netns exec runs");
-        let out = BufReader::new(child.stdout.take().expect("the output is piped"));
-        let (said, lines) = channel();
-        std::thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| said.send(line)));
-        Running { child, lines }
+        let child = self.command(program, arguments).stdout(Stdio::piped()).spawn();
+        Running::new(child.expect("ip netns exec runs"))
     }
 
     /// Starts the proxy and waits until it serves.

@@ -39,13 +39,13 @@ const EXAMPLES: &str = "Examples:
 pub(crate) enum Command {
     /// Run a SOCKS5 proxy, on the stack behind a TUN device or at a socket of this host
     #[command(after_help = "Examples:
-  sudo tun-demo socks5                                    on 198.18.0.2:1080
-  sudo tun-demo socks5 --ladder --trace x.pcapng          and print every segment, and record it
-  sudo tun-demo socks5 --user ann:secret                  and ask for a password
-  sudo tun-demo socks5 --deny 10.0.0.0/8 --allow loopback and other rules
-  tun-demo socks5 --listen 127.0.0.1:1080                 without a TUN and without root
-  sudo tun-demo socks5 --egress socks5://127.0.0.1:9050   and out through another server
-  sudo tun-demo socks5 --egress stack --setup --ladder    and out by the stack itself")]
+  sudo tun-demo socks5                                     on 198.18.0.2:1080
+  sudo tun-demo socks5 --ladder --trace x.pcapng           and print every segment, and record it
+  sudo tun-demo socks5 --user ann:secret                   and ask for a password
+  sudo tun-demo socks5 --deny 10.0.0.0/8 --allow loopback  and other rules
+  tun-demo socks5 --listen 127.0.0.1:1080                  without a TUN and without root
+  sudo tun-demo socks5 --egress socks5://127.0.0.1:9050    and out through another server
+  sudo tun-demo socks5 --egress stack --setup --ladder     and out by the stack itself")]
     Socks5(Box<Socks5>),
     /// Show the connections, listeners and ports of a running proxy, as netstat does
     #[command(after_help = "Examples:

@@ -4,6 +4,8 @@ mod args;
 mod asking;
 mod config;
 mod doctor;
+#[cfg(test)]
+mod documents;
 mod echo;
 mod exit;
 mod explain;

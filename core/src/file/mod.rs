@@ -23,6 +23,32 @@
 //! [`Sender`] and [`Receiver`] never hold content: they say what the next octets are, and the owner moves them between
 //! the connection and the disk. [`Delivery`] and [`Intake`] are such owners, for anything that is a
 //! [`Source`] or a [`Store`], from a folder of a host's to the flash of a microcontroller.
+//!
+//! A transfer that was cut goes on where it was cut:
+//!
+//! ```
+//! use sockhop::file::{Algorithms, Event, Held, Leading, Receiver, Sender, SenderEvent, Stat, Sum};
+//! use sockhop::machine::Machine;
+//!
+//! let stat = Stat { size: 3, mtime: 0, mode: 0o644 };
+//! let mut sender = Sender::new("hi.txt", stat, Algorithms::ALL).expect("a good name");
+//! let mut receiver: Receiver = Receiver::new(Algorithms::ALL, Leading::Plain);
+//! let mut wire = [0; 300];
+//!
+//! let length = sender.drain(&mut wire);
+//! let head = receiver.feed(&wire[..length]); // the head of an offer is a message of its own
+//! receiver.feed(&wire[head..length]);
+//! let Ok(Event::Offer(offer)) = receiver.poll() else { panic!("it is whole") };
+//! # assert_eq!(offer.name.as_str(), "hi.txt");
+//! receiver.accept(Held { octets: 1, sum: Sum([7; 32]) }); // one octet came before, with this digest
+//!
+//! let length = receiver.drain(&mut wire);
+//! sender.feed(&wire[..length]);
+//! assert!(matches!(sender.poll(), Ok(SenderEvent::Compare { .. })));
+//! sender.compare(Sum([7; 32])); // the same as ours
+//! sender.drain(&mut wire);
+//! assert_eq!(sender.poll(), Ok(SenderEvent::Send { offset: 1, left: 2 }));
+//! ```
 
 mod delivery;
 mod digest;

@@ -14,6 +14,36 @@
 //!
 //! Each connection has a socket set of its own, because smoltcp is only safe when its sockets are never refused a
 //! frame and are left alone in TIME-WAIT. A connection in TIME-WAIT has no socket: a record of 56 octets answers.
+//!
+//! A server that sends each client the time; `Card` is a driver, as `core/examples/firmware` has three:
+//!
+//! ```
+//! use core::net::Ipv4Addr;
+//! use sockhop::node::{Config, FRAME, Limits, Memory, Nic, Node};
+//! use sockhop::relay::Stream;
+//! use sockhop::time::Instant;
+//! # struct Card;
+//! # impl Nic for Card {
+//! #     fn address(&self) -> Option<[u8; 6]> { Some([2, 0, 0, 0, 0, 1]) }
+//! #     fn receive(&mut self, into: &mut [u8]) -> Option<usize> { assert_eq!(into.len(), FRAME); None }
+//! #     fn transmit(&mut self, _frame: &[u8]) {}
+//! # }
+//!
+//! let memory: &mut Memory<'_, 2, 1_024> = Box::leak(Box::default()); // a static, in firmware
+//! let address = (Ipv4Addr::new(192, 0, 2, 10), 24);
+//! let config = Config { address, gateway: None, seed: [1, 2], limits: Limits::default() };
+//! let mut node = Node::new(Card, memory, config, ());
+//! assert!(node.listen(13));
+//! let now = Instant::ZERO;
+//! while node.poll(now) {}
+//! while let Some(opened) = node.accept() {
+//!     if let Some(mut stream) = node.stream(opened.flow) {
+//!         let _sent = stream.write(b"12:00\r\n");
+//!         stream.close();
+//!     }
+//!     node.release(opened.flow);
+//! }
+//! ```
 
 mod datagram;
 mod flow;

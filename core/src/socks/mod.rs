@@ -1,4 +1,17 @@
 //! A server that serves whatever version its client speaks: the first octet tells.
+//!
+//! ```
+//! use sockhop::machine::Machine;
+//! use sockhop::socks::{AnyServer, State};
+//! use sockhop::socks5::{Event, Login};
+//!
+//! let mut server: AnyServer = AnyServer::new(Login::Open);
+//! server.feed(b"\x04\x01\x00\x50\xc0\x00\x02\x07ann\0"); // SOCKS4, CONNECT
+//! assert!(matches!(server.state(), State::V4(_)));
+//! assert_eq!(server.user_id(), Some(&b"ann"[..]));
+//! let Ok(Event::Request(request)) = server.poll() else { panic!("it is whole") };
+//! assert_eq!(request.target.to_string(), "192.0.2.7:80");
+//! ```
 
 #[cfg(feature = "socks4")]
 mod four;

@@ -99,6 +99,26 @@ pub enum ClientEvent {
 ///
 /// `B` holds what it says, lent (`&[u8]`) or owned (`Vec<u8>`, `heapless::Vec<u8, N>`); the machine itself takes at
 /// most 64 octets.
+///
+/// ```
+/// use core::net::{Ipv4Addr, SocketAddr};
+/// use sockhop::machine::Machine;
+/// use sockhop::socks5::{Client, ClientEvent, Command};
+/// use sockhop::wire::{HostOf, TargetOf};
+///
+/// let target = TargetOf { host: HostOf::Name("example.org"), port: 443 };
+/// let mut client = Client::new(Command::Connect, target, Some(("ann", "secret"))).expect("nothing is too long");
+/// let mut said = [0; 64];
+/// client.drain(&mut said);
+/// client.feed(&[5, 2]); // the server wants the password
+/// let length = client.drain(&mut said);
+/// assert_eq!(&said[..length], b"\x01\x03ann\x06secret");
+/// client.feed(&[1, 0]); // and finds it right
+/// client.drain(&mut said);
+/// client.feed(&[5, 0, 0, 1, 192, 0, 2, 1, 0x9c, 0x40]);
+/// let bound = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 40_000));
+/// assert_eq!(client.poll(), Ok(ClientEvent::Relay { bound: Some(bound) }));
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Client<B> {
     target: TargetOf<B>,

@@ -1,4 +1,21 @@
 //! The header of datagrams that pass through an association (RFC 1928 §7).
+//!
+//! ```
+//! use core::net::{Ipv4Addr, SocketAddr};
+//! use sockhop::socks5::udp::{Datagram, HEADER, prepend};
+//!
+//! let from_client = b"\0\0\0\x03\x0bexample.org\0\x35question";
+//! let datagram = Datagram::parse(from_client).expect("it is no fragment");
+//! assert_eq!(datagram.target.to_string(), "example.org:53");
+//! assert_eq!(datagram.payload, b"question");
+//!
+//! // An answer is received behind room for a header, and not moved.
+//! let mut room = [0; HEADER + 6];
+//! room[HEADER..].copy_from_slice(b"answer");
+//! let source = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 53), 53));
+//! let begin = prepend(&mut room, HEADER, source).expect("there is room");
+//! assert_eq!(Datagram::parse(&room[begin..]).expect("ours").payload, b"answer");
+//! ```
 
 use super::message::{self, IPV4, IPV6};
 use crate::wire::{Host, Target};

@@ -3,6 +3,23 @@
 //! smoltcp tells three things apart that look alike: `RecvError::Finished` is the peer's FIN, `Ok(0)` is nothing
 //! yet, and `InvalidState` is a reset or a connection that is not open yet. [`Socket`] is where that is known, and
 //! where a close waits until smoltcp can carry it out safely.
+//!
+//! ```
+//! use smoltcp::socket::tcp::{self, SocketBuffer};
+//! use sockhop::relay::Stream;
+//! use sockhop::stack::{Socket, Wish};
+//!
+//! let (mut receive, mut send) = ([0; 4_096], [0; 4_096]);
+//! let mut socket = tcp::Socket::new(SocketBuffer::new(&mut receive[..]), SocketBuffer::new(&mut send[..]));
+//! socket.listen(1_080).expect("it is closed");
+//!
+//! let mut wish = Wish::default();
+//! let mut stream = Socket::new(&mut socket, &mut wish);
+//! assert_eq!(stream.read(&mut [0; 16]), Err(nb::Error::WouldBlock)); // not open yet, and not broken
+//! stream.close();
+//! assert_eq!(wish, Wish::Close); // carried out by the owner, when it is safe
+//! assert!(wish.settle(&mut socket));
+//! ```
 
 mod tap;
 

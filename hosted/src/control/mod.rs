@@ -23,6 +23,18 @@
 //!      ◄── asked ────────── Server thread ──► client
 //!      ── Snapshot ────────►┘            └──► client
 //! ```
+//!
+//! Somebody who asks, as `tun-demo netstat` does:
+//!
+//! ```no_run
+//! use sockhop_hosted::control::{Inquirer, search};
+//!
+//! let found = search(None, None).expect("one proxy runs");
+//! let snapshot = Inquirer::new(found.stream).snapshot().expect("it answers");
+//! for flow in &snapshot.flows {
+//!     println!("{} {}", flow.remote, flow.state);
+//! }
+//! ```
 
 mod client;
 mod desk;

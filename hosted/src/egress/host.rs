@@ -1,4 +1,6 @@
 //! Out through this host's own sockets, which never wait.
+//!
+//! The example is `tun-demo socks5`: `tun-demo/src/socks5.rs` gives a proxy this way out, with rules and a resolver.
 
 use super::bind::{self, Listeners};
 use super::lookup::LookUps;

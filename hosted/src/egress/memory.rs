@@ -1,4 +1,15 @@
 //! Targets that are in this process: origins with a script, for tests and the lab.
+//!
+//! ```
+//! use sockhop::relay::Stream;
+//! use sockhop_hosted::egress::memory::{Origin, pattern};
+//!
+//! let mut origin = Origin::new(3, false);
+//! let mut room = [0; 16];
+//! assert_eq!(origin.read(&mut room), Ok(3));
+//! assert_eq!(room[..3], [pattern(0), pattern(1), pattern(2)]);
+//! assert_eq!(origin.read(&mut room), Ok(0)); // its FIN
+//! ```
 
 use super::{Dialed, Egress, Event, Failure, Leg};
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};

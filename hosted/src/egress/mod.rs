@@ -1,4 +1,19 @@
 //! The way out: where a session's request goes.
+//!
+//! ```
+//! use sockhop::socks5::Refusal;
+//! use sockhop_hosted::egress::{Asked, Policy, Rule};
+//!
+//! let policy = Policy {
+//!     rules: vec![Rule::new("10.0.0.0/8", false).expect("a rule"), Rule::new("loopback:8000", true).expect("a rule")],
+//!     ..Policy::default()
+//! };
+//! let verdict = |at: &str| policy.explain(&Asked::default(), at.parse().expect("an address"));
+//! assert_eq!(verdict("10.1.2.3:22").refusal, Some(Refusal::NotAllowed));
+//! assert_eq!(verdict("127.0.0.1:8000").refusal, None);
+//! assert_eq!(verdict("127.0.0.1:8001").refusal, Some(Refusal::NotAllowed)); // as without any rule
+//! assert!(verdict("10.1.2.3:22").because.contains("--deny 10.0.0.0/8"));
+//! ```
 
 mod bind;
 mod chain;

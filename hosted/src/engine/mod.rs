@@ -15,6 +15,36 @@
 //! ```
 //!
 //! A SYN creates its socket on demand; a connection in TIME-WAIT has none, and is a record of the demultiplexer.
+//!
+//! ```
+//! use sockhop::time::Instant;
+//! use sockhop_hosted::engine::{Config, Engine, Wire};
+//! # fn a_syn() -> Vec<u8> {
+//! #     use sockhop::tcp::{EMPTY, Empty, Flags, Seq};
+//! #     let syn = Empty { seq: Seq(1), ack: Seq(0), flags: Flags::SYN, window: 65_535 };
+//! #     let mut packet = vec![0; EMPTY];
+//! #     let (from, to) = ("198.18.0.1:40000", "198.18.0.2:1080");
+//! #     let length = syn.write(from.parse().expect("ours"), to.parse().expect("ours"), &mut packet);
+//! #     packet.truncate(length);
+//! #     packet
+//! # }
+//!
+//! struct Sent(Vec<Vec<u8>>);
+//! impl Wire for Sent {
+//!     fn transmit(&mut self, packet: &[u8]) {
+//!         self.0.push(packet.to_vec());
+//!     }
+//! }
+//!
+//! let stack = ("198.18.0.2".parse().expect("an address"), 30);
+//! let mut engine = Engine::new(Config::new(vec![stack], 1_500, [1, 2]), ());
+//! engine.listen("198.18.0.2:1080".parse().expect("an address"), Default::default());
+//! let (now, mut wire) = (Instant::ZERO, Sent(Vec::new()));
+//! engine.ingress(now, &mut a_syn(), &mut wire);
+//! engine.flush(now, &mut wire);
+//! assert_eq!(wire.0.len(), 1); // a SYN,ACK
+//! assert!(engine.poll_at().is_some_and(|next| next > now)); // sent again, if nobody answers
+//! ```
 
 mod config;
 mod datagrams;

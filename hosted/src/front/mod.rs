@@ -2,6 +2,20 @@
 //!
 //! A session does not see where its client is. On the engine it is a flow of the stack behind the TUN; on
 //! [`HostFront`] it is a socket of this host's.
+//!
+//! ```
+//! use mio::Poll;
+//! use sockhop_hosted::front::{Front, HostFront, listen};
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let poll = Poll::new()?;
+//! let listeners = listen(&["127.0.0.1:0".parse().expect("an address")])?;
+//! let mut front = HostFront::new(poll.registry().try_clone()?, listeners, 64)?;
+//! assert_ne!(front.listens_at()?[0].port(), 0);
+//! assert!(front.is_empty() && front.stack().is_none()); // no client yet, and no stack behind it
+//! # Ok(())
+//! # }
+//! ```
 
 mod connection;
 mod host;

@@ -2,6 +2,17 @@
 //!
 //! Nothing here needs root, a TUN or a clock: the link is simulated and time is virtual, so a scenario is over at
 //! once and draws the same picture each time.
+//!
+//! ```
+//! use sockhop_hosted::lab::{Scenario, play, tell};
+//! use sockhop_hosted::ladder::Style;
+//!
+//! let scenario = Scenario::named("handshake").expect("it is in the course");
+//! let outcome = play(&scenario, 1).expect("it begins");
+//! assert!(outcome.complete && outcome.lasted.as_secs() == 60); // TIME-WAIT included
+//! let told = tell(&scenario, &outcome, Style::default());
+//! assert!(told.contains("SYN 0 win 65535"));
+//! ```
 
 mod account;
 mod course;

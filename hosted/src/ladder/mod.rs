@@ -1,4 +1,14 @@
 //! Two ends of a connection on one time line: a rung for each segment, and each end's states beside it.
+//!
+//! ```
+//! use sockhop_hosted::lab::{Scenario, play};
+//! use sockhop_hosted::ladder::{Style, draw};
+//!
+//! let outcome = play(&Scenario::named("refused").expect("it is in the course"), 1).expect("it begins");
+//! let picture = draw(outcome.names, &outcome.a, &outcome.b, outcome.flows[0], Style { columns: 80, ..Style::default() });
+//! assert!(picture.lines().any(|line| line.contains("RST")));
+//! assert!(picture.lines().all(|line| line.chars().count() <= 80));
+//! ```
 
 mod crossing;
 mod page;

@@ -6,6 +6,17 @@
 //!
 //! The loop is never held up: it is woken, writes down its numbers, and goes on. A loop that has not done so within a
 //! second is not healthy, which is what `/healthz` says.
+//!
+//! ```
+//! use core::time::Duration;
+//! use sockhop_hosted::metrics::{Latency, Text};
+//!
+//! let dials = Latency::default();
+//! dials.observe(Duration::from_millis(3));
+//! let mut text = Text::default();
+//! text.histogram("dial_seconds", "How long dials take.", &dials);
+//! assert!(text.into_string().contains("sockhop_dial_seconds_count 1"));
+//! ```
 
 mod board;
 mod latency;

@@ -13,6 +13,19 @@
 //! ```
 //!
 //! From each of them a session can end; its report says why.
+//!
+//! ```
+//! use sockhop_hosted::egress::memory::Memory;
+//! use sockhop_hosted::proxy::{Config, Proxy};
+//!
+//! // Targets in memory, as simulations have them; `egress::Host` has sockets.
+//! let mut config = Config::default();
+//! config.users.add("ann", "secret");
+//! let mut proxy = Proxy::new(config, Memory::new(1_000, true));
+//! // Its owner tells it of connections: `opened`, `ready`, and `work` once in each round.
+//! assert!(proxy.is_empty() && proxy.poll_at().is_none());
+//! assert!(proxy.next_report().is_none());
+//! ```
 
 mod association;
 mod meters;

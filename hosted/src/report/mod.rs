@@ -8,6 +8,22 @@
 //! A file holds what one end recorded, since two ends in one file look like one that repeats itself. Packets are made
 //! anew from their events: an event says all that a TCP header does, so a device that keeps 32 octets a packet can be
 //! looked at in Wireshark, and the engine copies no payload for a trace that nobody may ever open.
+//!
+//! ```
+//! use core::time::Duration;
+//! use sockhop::trace::Header;
+//! use sockhop_hosted::lab::{Scenario, play};
+//! use sockhop_hosted::report::{Format, Trace, check, read_octets};
+//!
+//! let outcome = play(&Scenario::named("close").expect("it is in the course"), 1).expect("it begins");
+//! let trace = Trace { header: Header::new("a", 0, 0), events: outcome.a, ..Trace::default() };
+//! let mut file = Vec::new();
+//! Format::JsonLines.write(&trace, &mut file).expect("there is room");
+//!
+//! let again = read_octets(&file).expect("it is our own").remove(0);
+//! assert_eq!(again.events, trace.events);
+//! assert!(check(&again, Duration::from_secs(60)).is_empty(), "every transition is RFC 9293's");
+//! ```
 
 mod capture;
 mod check;

@@ -8,6 +8,17 @@
 //!
 //! [`Plan::enter`] is called while there is one thread, so that every later one begins locked in. What it cannot have
 //! on this kernel it says, and goes on; what was asked for by name and cannot be had is an error.
+//!
+//! ```no_run
+//! use sockhop_hosted::sandbox::Plan;
+//!
+//! let listener = std::net::TcpListener::bind("0.0.0.0:1080").expect("the port is free"); // first what needs a privilege
+//! match Plan::default().enter() {
+//!     Ok(held) => println!("{held}"), // locked in: user 65534, no capabilities, no files, ..
+//!     Err(error) => eprintln!("{error}"), // and end
+//! }
+//! # drop(listener);
+//! ```
 
 mod account;
 mod calls;

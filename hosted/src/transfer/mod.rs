@@ -3,6 +3,13 @@
 //! A file is received into a part file, named by a hash of its name, size and time and locked while in use; it takes its
 //! own name only once it is whole, on the disk and verified. So the name appears whole or not at all, a cut transfer goes
 //! on where it was cut, and parts of different files never mix.
+//!
+//! ```
+//! use sockhop_hosted::transfer::FileSource;
+//!
+//! let source = FileSource::spool(&b"content of a pipe"[..], "pipe.txt").expect("there is room in a temporary file");
+//! assert_eq!((source.name(), source.offered().size), ("pipe.txt", 17));
+//! ```
 
 mod folder;
 mod part;

@@ -2,6 +2,23 @@
 //!
 //! With offloads, which are on unless the kernel lacks them or nobody wants them, a packet may be a segment of up to 64 KiB
 //! and lack its checksum, in both directions; a header in front of it says what is left to be done.
+//!
+//! ```no_run
+//! use sockhop::time::Instant;
+//! use sockhop_hosted::engine::{self, Engine};
+//! use sockhop_hosted::tun::{Config, LONGEST, Tun};
+//!
+//! # fn main() -> Result<(), Box<dyn core::error::Error>> {
+//! let host = ("198.18.0.1".parse()?, 30);
+//! let mut tun = Tun::open(&Config { name: None, addresses: vec![host], mtu: 65_520, offload: true })?; // as root
+//! let mut config = engine::Config::new(vec![("198.18.0.2".parse()?, 30)], 65_520, [1, 2]);
+//! config.offload = true;
+//! let mut engine = Engine::new(config, ());
+//! tun.receive(Instant::ZERO, &mut engine, &mut vec![0; LONGEST])?; // and it has answered
+//! println!("{} has {}", tun.name(), tun.offload());
+//! # Ok(())
+//! # } // the device is gone
+//! ```
 
 mod device;
 mod routes;

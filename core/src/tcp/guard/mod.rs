@@ -51,6 +51,37 @@ pub enum Inject {
 }
 
 /// One connection's guard: 176 octets, its tracker included.
+///
+/// A reset that only guesses its number is challenged, and smoltcp never sees it (RFC 5961 §3):
+///
+/// ```
+/// use core::net::SocketAddr;
+/// use sockhop::tcp::{Empty, Flags, Guard, Rule, Segment, Seq, Verdict};
+/// use sockhop::time::Instant;
+///
+/// let ours: SocketAddr = "192.0.2.1:80".parse().expect("an address");
+/// let peer: SocketAddr = "192.0.2.2:40000".parse().expect("an address");
+/// let mut guard = Guard::new(Seq(7_000)); // the number that our SYN has on the wire
+/// # let said = |guard: &mut Guard, seq, ack, flags| {
+/// #     let mut packet = [0; 60];
+/// #     let length = Empty { seq: Seq(seq), ack: Seq(ack), flags, window: 4_096 }.write(ours, peer, &mut packet);
+/// #     let segment = Segment::parse(&packet[..length]).expect("it is TCP");
+/// #     guard.egress(Instant::ZERO, &mut packet[..length], &segment);
+/// # };
+/// # let hears = |guard: &mut Guard, seq, ack, flags| {
+/// #     let mut packet = [0; 60];
+/// #     let length = Empty { seq: Seq(seq), ack: Seq(ack), flags, window: 4_096 }.write(peer, ours, &mut packet);
+/// #     let segment = Segment::parse(&packet[..length]).expect("it is TCP");
+/// #     guard.ingress(Instant::ZERO, &mut packet[..length], &segment)
+/// # };
+/// hears(&mut guard, 100, 0, Flags::SYN);
+/// said(&mut guard, 1, 101, Flags::SYN | Flags::ACK); // smoltcp's own number is 1
+/// hears(&mut guard, 101, 7_001, Flags::ACK); // the peer knows it as 7000
+///
+/// assert!(matches!(hears(&mut guard, 150, 0, Flags::RST), Verdict::Answer(_)));
+/// assert!(guard.acted().contains(Rule::Reset));
+/// assert_eq!(hears(&mut guard, 101, 0, Flags::RST), Verdict::Pass); // the exact number
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Guard {
     tracker: Tracker,

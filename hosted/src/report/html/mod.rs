@@ -7,6 +7,16 @@
 //!
 //! Each picture is a drawing of its own, written as text; what it says stands on the axis of time that all share. The
 //! same events give the same page, octet by octet.
+//!
+//! ```
+//! use sockhop_hosted::lab::{Scenario, play};
+//! use sockhop_hosted::report::html::{End, page};
+//!
+//! let outcome = play(&Scenario::named("window").expect("it is in the course"), 1).expect("it begins");
+//! let ends = [End { name: "A", events: &outcome.a }, End { name: "B", events: &outcome.b }];
+//! let text = page("A window that closes", &ends);
+//! assert!(text.starts_with("<!DOCTYPE html>") && text.contains("<svg"));
+//! ```
 
 mod axis;
 mod cards;
