@@ -203,7 +203,7 @@ pub fn pin_ring_memory() {
     #[cfg(target_env = "gnu")]
     // SAFETY: mallopt takes two numbers and is called before other threads allocate in earnest.
     unsafe {
-        libc::mallopt(libc::M_MMAP_THRESHOLD, 32 * 1_024);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 8 * 1_024);
     }
 }
 
