@@ -42,3 +42,4 @@ pub mod tun;
 pub mod upkeep;
 pub mod users;
 pub mod via;
+pub mod waiting;

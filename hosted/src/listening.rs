@@ -16,8 +16,8 @@ use crate::runtime::{Reloaded, Summary};
 use crate::survey::Snapshot;
 use crate::upkeep::{Step, Upkeep};
 use crate::users::Judge;
+use crate::waiting::Waiting;
 use core::net::SocketAddr;
-use core::time::Duration;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use sockhop::time::Instant;
@@ -34,6 +34,7 @@ const SOCKETS: usize = 2;
 #[derive(Debug)]
 pub struct Listening {
     poll: Poll,
+    waiting: Waiting,
     front: HostFront,
     proxy: Proxy<Box<dyn Egress<Stream = Socket>>>,
     signals: Signals,
@@ -76,7 +77,8 @@ impl Listening {
         )?;
         let proxy = Proxy::new(config, egress).judged_by(Judge::new(Arc::clone(&waker))?);
         let (began, octets, upkeep) = (std::time::Instant::now(), (0, 0), Upkeep::default());
-        Ok(Self { poll, front, proxy, signals, waker, desk: None, began, octets, resolving, upkeep })
+        let waiting = Waiting::default();
+        Ok(Self { poll, waiting, front, proxy, signals, waker, desk: None, began, octets, resolving, upkeep })
     }
 
     /// Does this beside serving.
@@ -124,15 +126,8 @@ impl Listening {
                 .into_iter()
                 .flatten()
                 .min();
-            // epoll counts in milliseconds: rounded down, the loop would spin through the last of them.
-            let wait = next.map(|next| {
-                let micros = next.since(self.now()).as_micros();
-                Duration::from_millis(u64::try_from(micros.div_ceil(1_000)).unwrap_or(0))
-            });
-            match self.poll.poll(&mut events, wait) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                outcome => outcome?,
-            }
+            let wait = next.map(|next| next.since(self.now()));
+            self.waiting.wait(&mut self.poll, &mut events, wait)?;
             let now = self.now();
             for event in &events {
                 if !self.front.ready(event.token()) && event.token().0 >= SOCKETS {

@@ -21,6 +21,7 @@ use crate::survey::Snapshot;
 use crate::tun::{self, Tun};
 use crate::upkeep::{Step, Upkeep};
 use crate::users::Judge;
+use crate::waiting::Waiting;
 use core::net::SocketAddr;
 use core::time::Duration;
 use mio::unix::SourceFd;
@@ -68,6 +69,7 @@ pub struct Reloaded {
 #[derive(Debug)]
 pub struct Runtime<S: Sink> {
     poll: Poll,
+    waiting: Waiting,
     tun: Tun,
     engine: Engine<Tally<S>>,
     proxy: Proxy<Box<dyn Egress<Stream = Socket>>>,
@@ -116,6 +118,7 @@ impl<S: Sink> Runtime<S> {
         let began = std::time::Instant::now();
         Ok(Self {
             poll,
+            waiting: Waiting::default(),
             tun,
             engine,
             proxy,
@@ -171,10 +174,7 @@ impl<S: Sink> Runtime<S> {
         self.upkeep.ready();
         loop {
             let wait = if more || signal { Some(Duration::ZERO) } else { self.wait() };
-            match self.poll.poll(&mut events, wait) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                outcome => outcome?,
-            }
+            self.waiting.wait(&mut self.poll, &mut events, wait)?;
             let now = self.now();
             for event in &events {
                 if event.token().0 >= SOCKETS {
@@ -260,14 +260,8 @@ impl<S: Sink> Runtime<S> {
 
     /// Returns how long nothing can happen by itself.
     fn wait(&self) -> Option<Duration> {
-        let next = [self.engine.poll_at(), self.proxy.poll_at(), self.upkeep.poll_at()]
-            .into_iter()
-            .flatten()
-            .min()?;
-        // epoll counts in milliseconds: rounded down, the loop would spin through the last of them.
-        Some(Duration::from_millis(
-            u64::try_from(next.since(self.now()).as_micros().div_ceil(1_000)).unwrap_or(0),
-        ))
+        let next = [self.engine.poll_at(), self.proxy.poll_at(), self.upkeep.poll_at()];
+        next.into_iter().flatten().min().map(|next| next.since(self.now()))
     }
 
     /// Shows everything as it stands, if somebody has asked.

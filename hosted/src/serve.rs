@@ -9,6 +9,7 @@ use crate::engine::{Engine, Event, FlowId};
 use crate::front::{Front, HostFront};
 use crate::os::Signals;
 use crate::tun::{self, Tun};
+use crate::waiting::Waiting;
 use core::net::SocketAddr;
 use core::time::Duration;
 use mio::unix::SourceFd;
@@ -51,6 +52,7 @@ pub trait Service<F: Front> {
 #[derive(Debug)]
 pub struct Loop {
     poll: Poll,
+    waiting: Waiting,
     signals: Signals,
     waker: Arc<Waker>,
     began: std::time::Instant,
@@ -68,7 +70,8 @@ impl Loop {
         let registry = poll.registry();
         registry.register(&mut SourceFd(&signals.as_raw_fd()), SIGNAL, Interest::READABLE)?;
         let waker = Arc::new(Waker::new(registry, WAKER)?);
-        Ok(Self { poll, signals, waker, began: std::time::Instant::now(), stopping: None })
+        let (waiting, began) = (Waiting::default(), std::time::Instant::now());
+        Ok(Self { poll, waiting, signals, waker, began, stopping: None })
     }
 
     /// Returns where sockets are to be registered.
@@ -169,16 +172,8 @@ impl Loop {
     }
 
     fn wait(&mut self, events: &mut Events, more: bool, next: [Option<Instant>; 3]) -> io::Result<()> {
-        let next = next.into_iter().flatten().min();
-        // epoll counts in milliseconds: rounded down, the loop would spin through the last of them.
-        let wait = next.map(|next| {
-            let micros = next.since(self.now()).as_micros();
-            Duration::from_millis(u64::try_from(micros.div_ceil(1_000)).unwrap_or(0))
-        });
-        match self.poll.poll(events, if more { Some(Duration::ZERO) } else { wait }) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
-            outcome => outcome,
-        }
+        let wait = next.into_iter().flatten().min().map(|next| next.since(self.now()));
+        self.waiting.wait(&mut self.poll, events, if more { Some(Duration::ZERO) } else { wait })
     }
 
     /// Begins to stop on the first signal or when the service is over; returns whether to stop at once.
