@@ -70,7 +70,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             flows: 16_384,
-            half_open: 1_024,
+            // As many as Linux lets wait at a listener: a host may open that many at once, before it hears of the first.
+            half_open: 4_096,
             time_wait: 65_536,
             rings: 1 << 30,
             ring: rings::RING,

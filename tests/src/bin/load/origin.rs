@@ -13,6 +13,8 @@ use std::thread;
 /// last that leaves to serve starts another.
 pub(super) fn serve(at: &str) -> io::Result<()> {
     let listener = TcpListener::bind(at)?;
+    // Of thousands that come at once none is to be told to come again.
+    rustix::net::listen(&listener, 4_096)?;
     say(&format!("ready {}", listener.local_addr()?));
     let pool = Arc::new(Pool { listener, waiting: AtomicUsize::new(1) });
     pool.work()
