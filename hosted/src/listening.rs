@@ -7,7 +7,7 @@ use crate::control::{Desk, Plan};
 use crate::egress::{self, Egress, Policy, Socket, Way};
 use crate::engine::{Counters, Event, Load};
 use crate::front::HostFront;
-use crate::metrics::{self, Latency, Text};
+use crate::metrics::{Latency, Numbers};
 use crate::os::{Asked, Signals};
 use crate::proxy::{self, Proxy, Report};
 use crate::runtime::{Reloaded, Summary};
@@ -190,14 +190,16 @@ impl Listening {
     /// Posts the numbers, if somebody waits for them.
     fn post(&mut self) {
         let Some(board) = self.upkeep.wanted().cloned() else { return };
-        let mut text = Text::default();
-        text.gauge("uptime_seconds", "How long it has run.", self.began.elapsed().as_secs_f64());
-        let (sessions, limited) = (self.proxy.len(), self.proxy.limited());
-        metrics::write_proxy(&mut text, self.proxy.meters(), sessions, limited, &self.resolving);
-        let (accepted, refused) = self.front.counted();
-        text.counter("clients_accepted_total", "Connections accepted.", accepted);
-        text.counter("clients_refused_total", "Connections turned away by --most.", refused);
-        board.post(text.into_string(), self.upkeep.is_ending());
+        board.post(Numbers {
+            uptime: self.began.elapsed(),
+            draining: self.upkeep.is_ending(),
+            sessions: self.proxy.len(),
+            limited: self.proxy.limited(),
+            counted: self.proxy.counted().clone(),
+            resolving: Latency::clone(&self.resolving),
+            clients: Some(self.front.counted()),
+            stack: None,
+        });
     }
 
     fn summary(&self) -> Summary {

@@ -12,7 +12,7 @@
 use crate::control::{Desk, Plan};
 use crate::egress::{self, Egress, Policy, Rule, Socket, Way};
 use crate::engine::{self, Counters, Engine, Event, Load};
-use crate::metrics::{self, Latency, StackNumbers, Tally, Text};
+use crate::metrics::{Latency, Numbers, OfStack, Tally};
 use crate::os::{Asked, Signals};
 use crate::proxy::{self, Proxy, Report};
 use crate::survey::Snapshot;
@@ -238,17 +238,18 @@ impl<S: Sink> Runtime<S> {
     /// Posts the numbers, if somebody waits for them.
     fn post(&mut self) {
         let Some(board) = self.upkeep.wanted().cloned() else { return };
-        let mut text = Text::default();
-        text.gauge("uptime_seconds", "How long it has run.", self.began.elapsed().as_secs_f64());
-        let (sessions, limited) = (self.proxy.len(), self.proxy.limited());
-        metrics::write_proxy(&mut text, self.proxy.meters(), sessions, limited, &self.resolving);
         let (counters, load, states) = (self.engine.counters(), self.engine.load(), self.engine.states());
-        let dropped = self.tun.dropped();
-        if let Some(tally) = self.engine.recorder().sink().counts() {
-            let numbers = StackNumbers { counters, load, states, tally, dropped };
-            metrics::write_stack(&mut text, &numbers);
-        }
-        board.post(text.into_string(), self.upkeep.is_ending());
+        let (tally, dropped) = (self.engine.sink().counts().cloned(), self.tun.dropped());
+        board.post(Numbers {
+            uptime: self.began.elapsed(),
+            draining: self.upkeep.is_ending(),
+            sessions: self.proxy.len(),
+            limited: self.proxy.limited(),
+            counted: self.proxy.counted().clone(),
+            resolving: Latency::clone(&self.resolving),
+            clients: None,
+            stack: tally.map(|tally| OfStack { counters, load, states, tally, dropped }),
+        });
     }
 
     /// Returns how long nothing can happen by itself.

@@ -18,6 +18,7 @@
 
 mod allowance;
 mod config;
+mod counters;
 mod datagrams;
 mod directory;
 mod flow;
@@ -35,6 +36,7 @@ mod wait;
 mod ways;
 
 pub use config::{Config, Limits};
+pub use counters::{Counters, Load};
 pub use datagrams::Datagram;
 pub use directory::{Stray, several};
 pub use flow::Service;
@@ -51,7 +53,6 @@ use flow::Flow;
 use port::Link;
 use ports::Ports;
 use rings::Budget;
-use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher13;
 use slab::Slab;
 use smoltcp::iface::{Interface, SocketSet};
@@ -114,49 +115,6 @@ pub enum Event {
     },
     /// A connection may be readable or writable, or has ended.
     Ready(FlowId),
-}
-
-/// How often things happened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counters {
-    /// Packets taken from the wire.
-    pub packets_in: u64,
-    /// Packets given to the wire.
-    pub packets_out: u64,
-    /// Packets that were no packet of ours or not well-formed.
-    pub malformed: u64,
-    /// Segments with a wrong checksum.
-    pub corrupt: u64,
-    /// Things the guard did.
-    pub guarded: u64,
-    /// Unfinished handshakes that made room for others.
-    pub evicted: u64,
-    /// SYNs dropped because of a limit.
-    pub refused: u64,
-    /// Answers not given because of their limit.
-    pub unanswered: u64,
-    /// Connections accepted.
-    pub accepted: u64,
-    /// Connections given up by a deadline.
-    pub expired: u64,
-    /// Panics of smoltcp, each contained to its connection.
-    pub panics: u64,
-    /// Packets that came to a worker whose they are not, and were handed over.
-    #[serde(default)]
-    pub strays: u64,
-}
-
-/// How many of each thing there are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Load {
-    /// Connections.
-    pub flows: usize,
-    /// Connections whose handshake is unfinished.
-    pub half_open: usize,
-    /// Connections in TIME-WAIT.
-    pub time_wait: usize,
-    /// Octets in rings.
-    pub rings: usize,
 }
 
 /// Who may connect to a place, and what for.

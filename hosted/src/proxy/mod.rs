@@ -21,7 +21,7 @@ mod session;
 mod sources;
 mod survey;
 
-pub use meters::Meters;
+pub use meters::Counted;
 pub use report::{End, Report};
 pub use sources::Limits;
 
@@ -32,6 +32,7 @@ use crate::users::{Judge, Users};
 use association::Association;
 use core::net::SocketAddr;
 use core::time::Duration;
+use meters::Meters;
 use session::{Next, Session};
 use slab::Slab;
 use sockhop::socks5::Refusal;
@@ -159,8 +160,8 @@ impl<E: Egress> Proxy<E> {
     }
 
     /// Returns what was counted of sessions that have ended.
-    pub const fn meters(&self) -> &Meters {
-        &self.meters
+    pub const fn counted(&self) -> &Counted {
+        &self.meters.counted
     }
 
     /// Returns what is to be said of a session that has ended.
