@@ -3,8 +3,8 @@
 //! A round waits for a socket, the resolver, a signal or the earliest deadline; serves what has become ready; then lets
 //! the proxy take what its egress has, and its deadlines.
 
-use crate::control::{Desk, Plan};
-use crate::egress::{self, Egress, Policy, Socket, Way};
+use crate::control::{Clerk, Desk, Plan};
+use crate::egress::{self, Egress, Out, Policy, Way};
 use crate::engine::{Counters, Event, Load};
 use crate::front::HostFront;
 use crate::metrics::{Latency, Numbers};
@@ -33,10 +33,11 @@ const SOCKETS: usize = 2;
 pub struct Listening {
     poll: Poll,
     front: HostFront,
-    proxy: Proxy<Box<dyn Egress<Stream = Socket>>>,
+    proxy: Proxy<Out>,
     signals: Signals,
     waker: Arc<Waker>,
     desk: Option<Desk>,
+    clerk: Option<Clerk>,
     began: std::time::Instant,
     octets: (u64, u64),
     resolving: Arc<Latency>,
@@ -72,9 +73,10 @@ impl Listening {
             way,
             Arc::clone(&resolving),
         )?;
-        let proxy = Proxy::new(config, egress).judged_by(Judge::new(Arc::clone(&waker))?);
+        let proxy = Proxy::new(config, egress).judged_by(Judge::new(Arc::clone(&waker), 1)?);
         let (began, octets, upkeep) = (std::time::Instant::now(), (0, 0), Upkeep::default());
-        Ok(Self { poll, front, proxy, signals, waker, desk: None, began, octets, resolving, upkeep })
+        let (desk, clerk) = (None, None);
+        Ok(Self { poll, front, proxy, signals, waker, desk, clerk, began, octets, resolving, upkeep })
     }
 
     /// Does this beside serving.
@@ -91,7 +93,9 @@ impl Listening {
     /// # Errors
     /// The host's, when it has no descriptors or threads left.
     pub fn asked_by(mut self, plan: Plan) -> io::Result<Self> {
-        self.desk = Some(Desk::open(plan, Arc::clone(&self.waker))?);
+        let desk = Desk::open(plan, vec![Arc::clone(&self.waker)])?;
+        self.clerk = Some(desk.clerk(0));
+        self.desk = Some(desk);
         Ok(self)
     }
 
@@ -216,12 +220,14 @@ impl Listening {
 
     /// Shows everything as it stands, if somebody has asked.
     fn show(&self) {
-        let Some(desk) = self.desk.as_ref().filter(|desk| desk.is_asked()) else { return };
+        let Some(clerk) = self.clerk.as_ref().filter(|clerk| clerk.is_asked()) else {
+            return;
+        };
         let (began, now) = (std::time::Instant::now(), self.now());
-        let mut snapshot = Snapshot { node: desk.node().clone(), octets: self.octets, ..Snapshot::default() };
+        let mut snapshot = Snapshot { octets: self.octets, ..Snapshot::default() };
         self.front.survey(now, &mut snapshot);
         self.proxy.survey(now, &mut snapshot);
-        desk.answer(snapshot, began.elapsed());
+        clerk.answer(snapshot, began.elapsed());
     }
 
     fn turn(&mut self, now: Instant) {

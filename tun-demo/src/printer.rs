@@ -2,11 +2,13 @@
 
 use core::time::Duration;
 use sockhop::tcp::State;
+use sockhop::time::Instant as TraceInstant;
 use sockhop::trace::{Ends, Event, Line, Sink, View};
 use sockhop_hosted::ladder::Style;
-use std::collections::HashMap;
+use sockhop_hosted::report::Merge;
+use std::collections::{HashMap, VecDeque};
 use std::io::{self, Write};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::Instant;
 
@@ -38,37 +40,51 @@ impl Page {
         if self.lines.len() < WAITING { self.lines.push(line) } else { self.lost += 1 }
     }
 
-    fn is_empty(&self) -> bool {
+    /// Returns whether there is nothing to be printed.
+    pub(crate) const fn is_empty(&self) -> bool {
         self.events.is_empty() && self.lines.is_empty() && self.lost == 0
+    }
+}
+
+/// The way to the thread that prints.
+#[derive(Clone, Debug)]
+pub(crate) struct Pages(SyncSender<Page>);
+
+impl Pages {
+    /// Hands a page over, unless the thread is behind: then it stays where it is and grows.
+    pub(crate) fn offer(&self, page: &mut Page) {
+        if page.is_empty() {
+            return;
+        }
+        match self.0.try_send(core::mem::take(page)) {
+            // Whoever reads no more is told no more.
+            Ok(()) | Err(TrySendError::Disconnected(_)) => {}
+            Err(TrySendError::Full(unsent)) => *page = unsent,
+        }
     }
 }
 
 /// The thread that prints.
 #[derive(Debug)]
 pub(crate) struct Printer {
-    pages: SyncSender<Page>,
+    pages: Pages,
     done: Receiver<io::Result<()>>,
 }
 
 impl Printer {
-    /// Starts a thread that prints on standard output.
-    pub(crate) fn start(style: Style) -> Self {
+    /// Starts a thread that prints on standard output what one worker says, or `several` do.
+    pub(crate) fn start(style: Style, several: bool) -> Self {
         let (pages, waiting) = sync_channel(UNDER_WAY);
         let (end, done) = sync_channel(1);
-        thread::spawn(move || end.send(Ladder { connections: HashMap::new(), style }.print(&waiting)));
-        Self { pages, done }
+        let ladder =
+            Ladder { connections: HashMap::new(), style, merge: Merge::new(several), lines: VecDeque::new() };
+        thread::spawn(move || end.send(ladder.print(&waiting)));
+        Self { pages: Pages(pages), done }
     }
 
-    /// Hands a page over, unless the thread is behind: then it stays where it is and grows.
-    pub(crate) fn offer(&self, page: &mut Page) {
-        if page.is_empty() {
-            return;
-        }
-        match self.pages.try_send(core::mem::take(page)) {
-            // Whoever reads no more is told no more.
-            Ok(()) | Err(TrySendError::Disconnected(_)) => {}
-            Err(TrySendError::Full(unsent)) => *page = unsent,
-        }
+    /// Returns the way to the thread, which ends when nobody has one any more.
+    pub(crate) const fn pages(&self) -> &Pages {
+        &self.pages
     }
 
     /// Hands the last page over and waits until everything is printed, but not for ever.
@@ -78,7 +94,7 @@ impl Printer {
     pub(crate) fn finish(self, mut page: Page) -> io::Result<()> {
         let until = Instant::now() + PATIENCE;
         loop {
-            self.offer(&mut page);
+            self.pages.offer(&mut page);
             if page.is_empty() || Instant::now() >= until {
                 break;
             }
@@ -100,20 +116,38 @@ struct Ladder {
     /// The numbers of each connection, and the state it was last seen in.
     connections: HashMap<u32, (Ends, State)>,
     style: Style,
+    merge: Merge,
+    /// Lines that wait for the events before them, with the time of the last of those.
+    lines: VecDeque<(TraceInstant, String)>,
 }
 
 impl Ladder {
-    fn print(&mut self, pages: &Receiver<Page>) -> io::Result<()> {
+    fn print(mut self, pages: &Receiver<Page>) -> io::Result<()> {
         let mut out = io::stdout().lock();
-        for page in pages {
-            for event in &page.events {
+        let mut goes_on = true;
+        while goes_on {
+            let (events, lost) = match pages.recv_timeout(self.merge.patience()) {
+                Ok(page) => {
+                    let events = self.merge.add(page.events);
+                    let behind = self.merge.reached().0;
+                    self.lines.extend(page.lines.into_iter().map(|line| (behind, line)));
+                    (events, page.lost)
+                }
+                Err(why) => {
+                    goes_on = why == RecvTimeoutError::Timeout;
+                    (self.merge.rest(), 0)
+                }
+            };
+            for event in &events {
                 self.event(event, &mut out)?;
             }
-            for line in &page.lines {
+            let reached = self.merge.reached().1;
+            let ripe = self.lines.partition_point(|(behind, _)| *behind <= reached);
+            for (_, line) in self.lines.drain(..ripe) {
                 writeln!(out, "{line}")?;
             }
-            if page.lost > 0 {
-                writeln!(out, "{} lines were lost: they came faster than they could be printed", page.lost)?;
+            if lost > 0 {
+                writeln!(out, "{lost} lines were lost: they came faster than they could be printed")?;
             }
             out.flush()?;
         }

@@ -1,33 +1,50 @@
-//! The loop that joins a TUN device, an engine and a proxy.
+//! Joins a TUN device, engines and proxies: a worker for each queue of the device, each with a thread, an engine and a
+//! proxy of its own.
 //!
-//! Its invariant: between two rounds no packet that was read is unanswered, no session that could move stands
+//! A worker's invariant: between two rounds no packet that was read is unanswered, no session that could move stands
 //! still, and the wait ends no later than the earliest deadline. A round:
 //!
-//! 1. waits for the TUN, a socket, the resolver, a signal, or the earliest deadline;
-//! 2. takes at most 64 packets from the TUN into the engine;
+//! 1. waits for the TUN, a socket, the resolver, a signal, another worker, or the earliest deadline;
+//! 2. takes at most 64 packets from the TUN into the engine, and as many that others have taken for it;
 //! 3. hands the engine's events to the proxy;
 //! 4. lets the proxy take what its egress has, and its deadlines;
 //! 5. flushes the engine onto the TUN.
+//!
+//! The first worker runs on the thread that was there. It takes the signals and what else is asked of the whole, and
+//! gives the others their orders. When it is alone, nothing is shared and nothing is locked.
+//!
+//! ```text
+//!  queue 0 ══ worker 0: engine, proxy ◄── signals, service manager
+//!                │   ▲ ▲
+//!         orders │   │ │ strays
+//!                ▼   │ ▼
+//!  queue 1 ══ worker 1: engine, proxy        each ──► board, desk, sink: added up there
+//! ```
+
+mod crew;
+mod exchange;
+mod worker;
 
 use crate::control::{Desk, Plan};
-use crate::egress::{self, Egress, Policy, Rule, Socket, Way};
-use crate::engine::{self, Counters, Engine, Event, Load};
-use crate::metrics::{Latency, Numbers, OfStack, Tally};
+use crate::egress::{Policy, Rule, Way};
+use crate::engine::{self, Counters, Engine, Load};
+use crate::metrics::Tally;
 use crate::os::{Asked, Signals};
-use crate::proxy::{self, Proxy, Report};
-use crate::survey::Snapshot;
-use crate::tun::{self, Tun};
+use crate::proxy::{self, Ledger, Report};
+use crate::tun::Tun;
 use crate::upkeep::{Step, Upkeep};
-use crate::users::Judge;
 use core::net::SocketAddr;
 use core::time::Duration;
+use crew::{Crew, Order};
+use exchange::Exchange;
 use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Token, Waker};
+use mio::{Interest, Token};
 use sockhop::time::Instant;
-use sockhop::trace::{Sink, View};
+use sockhop::trace::Sink;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
+use worker::Worker;
 
 const TUN: Token = Token(0);
 const SIGNAL: Token = Token(1);
@@ -53,8 +70,20 @@ pub struct Summary {
     pub dropped: u64,
 }
 
+impl Summary {
+    /// Returns this and another worker's together.
+    fn and(mut self, other: &Self) -> Self {
+        self.counters += other.counters;
+        self.load += other.load;
+        self.octets = (self.octets.0 + other.octets.0, self.octets.1 + other.octets.1);
+        self.limited += other.limited;
+        self.dropped += other.dropped;
+        self
+    }
+}
+
 /// What may change while it runs; sessions that stand go on.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Reloaded {
     /// Users, deadlines and shares.
     pub config: proxy::Config,
@@ -62,76 +91,68 @@ pub struct Reloaded {
     pub rules: Vec<Rule>,
 }
 
+/// What every worker serves, and how.
+#[derive(Clone, Debug)]
+pub struct Serving {
+    /// Where clients come to.
+    pub listeners: Vec<SocketAddr>,
+    /// Users, deadlines and shares.
+    pub config: proxy::Config,
+    /// Who may go where.
+    pub policy: Policy,
+    /// The way out.
+    pub way: Way,
+    /// When the clock of the events begins.
+    pub began: std::time::Instant,
+}
+
 /// A TUN device with a SOCKS proxy behind it.
 #[derive(Debug)]
 pub struct Runtime<S: Sink> {
-    poll: Poll,
-    tun: Tun,
-    engine: Engine<Tally<S>>,
-    proxy: Proxy<Box<dyn Egress<Stream = Socket>>>,
+    first: Worker<S>,
+    others: Vec<Worker<S>>,
     signals: Signals,
-    waker: Arc<Waker>,
     desk: Option<Desk>,
-    began: std::time::Instant,
-    octets: (u64, u64),
-    listeners: Vec<SocketAddr>,
-    resolving: Arc<Latency>,
     upkeep: Upkeep,
 }
 
-impl<S: Sink> Runtime<S> {
-    /// Returns a runtime that serves SOCKS at each of `listeners` and goes out by `way`.
+impl<S: Sink + Send> Runtime<S> {
+    /// Returns a runtime with a worker for each queue of a device and the engine beside it, of which there is one at
+    /// least.
     ///
     /// # Errors
     /// The host's, when it has no descriptors left.
-    pub fn new(
-        tun: Tun,
-        mut engine: Engine<Tally<S>>,
-        listeners: &[SocketAddr],
-        config: proxy::Config,
-        policy: Policy,
-        way: Way,
-    ) -> io::Result<Self> {
+    pub fn new(queues: Vec<(Tun, Engine<Tally<S>>)>, serving: &Serving) -> io::Result<Self> {
+        // Threads that are started from here on inherit that the signals are blocked.
         let signals = Signals::new()?;
-        let poll = Poll::new()?;
-        let registry = poll.registry();
-        registry.register(&mut SourceFd(&tun.as_raw_fd()), TUN, Interest::READABLE)?;
-        registry.register(&mut SourceFd(&signals.as_raw_fd()), SIGNAL, Interest::READABLE)?;
-        let waker = Arc::new(Waker::new(registry, WAKER)?);
-        let resolving = Arc::new(Latency::default());
-        let egress = egress::through(
-            registry.try_clone()?,
-            SOCKETS,
-            policy,
-            Arc::clone(&waker),
-            way,
-            Arc::clone(&resolving),
-        )?;
-        for listener in listeners {
-            engine.listen(*listener, SOCKS);
+        let of = queues.len();
+        let seats = queues.into_iter().zip(Ledger::several(of));
+        let workers = seats.map(|(queue, ledger)| Worker::new(queue, serving, ledger, of));
+        let mut workers = workers.collect::<io::Result<Vec<_>>>()?;
+        if of > 1 {
+            let wakers: Vec<_> = workers.iter().map(|worker| Arc::clone(worker.waker())).collect();
+            for (worker, exchange) in workers.iter_mut().zip(Exchange::among(&wakers)) {
+                worker.exchange(exchange);
+            }
         }
-        let proxy = Proxy::new(config, egress).judged_by(Judge::new(Arc::clone(&waker))?);
-        let began = std::time::Instant::now();
-        Ok(Self {
-            poll,
-            tun,
-            engine,
-            proxy,
-            signals,
-            waker,
-            desk: None,
-            began,
-            octets: (0, 0),
-            listeners: listeners.to_vec(),
-            resolving,
-            upkeep: Upkeep::default(),
-        })
+        let mut workers = workers.into_iter();
+        let first = workers.next().ok_or_else(|| io::Error::other("the device has no queue"))?;
+        let mut signal = SourceFd(&signals.as_raw_fd());
+        first.registry().register(&mut signal, SIGNAL, Interest::READABLE)?;
+        let (others, upkeep) = (workers.collect(), Upkeep::default());
+        Ok(Self { first, others, signals, desk: None, upkeep })
+    }
+
+    fn workers(&mut self) -> impl Iterator<Item = &mut Worker<S>> {
+        core::iter::once(&mut self.first).chain(&mut self.others)
     }
 
     /// Does this beside serving.
     pub fn keeping(mut self, upkeep: Upkeep) -> Self {
         if let Some(board) = upkeep.board() {
-            board.rouse_by(Arc::clone(&self.waker));
+            for (place, worker) in self.workers().enumerate() {
+                worker.post_on(board.at(place));
+            }
         }
         self.upkeep = upkeep;
         self
@@ -142,56 +163,68 @@ impl<S: Sink> Runtime<S> {
     /// # Errors
     /// The host's, when it has no descriptors or threads left.
     pub fn asked_by(mut self, plan: Plan) -> io::Result<Self> {
-        self.desk = Some(Desk::open(plan, Arc::clone(&self.waker))?);
+        let wakers = self.workers().map(|worker| Arc::clone(worker.waker())).collect();
+        let desk = Desk::open(plan, wakers)?;
+        for (place, worker) in self.workers().enumerate() {
+            worker.answer_by(desk.clerk(place));
+        }
+        self.desk = Some(desk);
         Ok(self)
     }
 
-    /// Serves until a signal comes, then lets connections close, and returns what it came to, and the sink.
+    /// Serves until a signal comes, then lets connections close, and returns what it came to, and the sinks.
     ///
-    /// `tell` is called with each session that has ended and may look at the sink after each round; `reload` on SIGHUP,
-    /// which without it asks to stop.
+    /// `teller` makes what each worker calls with each session that has ended, and without one after each round, to look
+    /// at its sink; `reload` is called on SIGHUP, which without it asks to stop.
     ///
     /// # Errors
     /// The host's, when waiting or reading from the TUN fails.
-    pub fn run(
-        mut self,
+    pub fn run<T: FnMut(Option<&Report>, &mut S) + Send>(
+        self,
+        teller: impl Fn() -> T,
+        reload: Option<impl FnMut() -> Option<Reloaded>>,
+    ) -> io::Result<(Summary, Vec<S>)> {
+        let Self { mut first, others, signals, desk, upkeep } = self;
+        first.record_clock();
+        std::thread::scope(|scope| {
+            let mut crew = Crew::new();
+            let hired = others
+                .into_iter()
+                .try_for_each(|worker| crew.hire(scope, worker, Arc::clone(first.waker()), teller()));
+            let mut lead = Lead { worker: first, crew, signals, upkeep };
+            let served = hired.and_then(|()| lead.serve(teller(), reload));
+            let Lead { worker, crew, .. } = lead;
+            // Whatever has ended one worker ends all.
+            let others = crew.dismiss()?;
+            served?;
+            drop(desk);
+            let (summary, sink) = worker.finish();
+            let summary = others.iter().fold(summary, |sum, (other, _)| sum.and(other));
+            Ok((summary, core::iter::once(sink).chain(others.into_iter().map(|(_, sink)| sink)).collect()))
+        })
+    }
+}
+
+/// The first worker, and what it does for the whole.
+struct Lead<'scope, S: Sink> {
+    worker: Worker<S>,
+    crew: Crew<'scope, S>,
+    signals: Signals,
+    upkeep: Upkeep,
+}
+
+impl<'scope, S: Sink + Send + 'scope> Lead<'scope, S> {
+    /// Serves until the end.
+    fn serve(
+        &mut self,
         mut tell: impl FnMut(Option<&Report>, &mut S),
         mut reload: Option<impl FnMut() -> Option<Reloaded>>,
-    ) -> io::Result<(Summary, S)> {
-        let unix = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        let unix = u64::try_from(unix.as_nanos()).unwrap_or(u64::MAX);
-        let now = self.now();
-        self.engine.recorder().record(now, 0, View::Clock { unix });
-        let mut events = Events::with_capacity(1_024);
-        let mut packet = vec![0; tun::LONGEST];
-        let mut more = true;
+    ) -> io::Result<()> {
         self.upkeep.ready();
         loop {
-            let wait = if more { Some(Duration::ZERO) } else { self.wait() };
-            match self.poll.poll(&mut events, wait) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                outcome => outcome?,
-            }
-            let now = self.now();
-            for event in &events {
-                if event.token().0 >= SOCKETS {
-                    self.proxy.egress().ready(event.token());
-                }
-                more |= event.token() == TUN;
-            }
-            if more {
-                more = self.tun.receive(now, &mut self.engine, &mut packet)?;
-            }
-            self.turn(now);
-            while let Some(report) = self.proxy.next_report() {
-                self.octets.0 += report.octets.0;
-                self.octets.1 += report.octets.1;
-                tell(Some(&report), self.engine.recorder().sink_mut().inner_mut());
-            }
-            tell(None, self.engine.recorder().sink_mut().inner_mut());
+            let now = self.worker.round(self.upkeep.poll_at(), &mut tell)?;
             self.upkeep.beat(now);
-            self.post();
-            self.show();
+            self.worker.tell(self.upkeep.is_ending());
             let asked = match self.signals.take() {
                 Some(Asked::Reload) if reload.is_some() => {
                     self.reload(reload.as_mut().and_then(|reload| reload()));
@@ -201,8 +234,8 @@ impl<S: Sink> Runtime<S> {
                 Some(Asked::Reload) => Some(Asked::Stop),
                 asked => asked,
             };
-            if !self.go_on(asked, now) {
-                return Ok((self.summary(), self.engine.into_sink().into_inner()));
+            if self.crew.is_short() || !self.go_on(asked, now) {
+                return Ok(());
             }
         }
     }
@@ -210,98 +243,36 @@ impl<S: Sink> Runtime<S> {
     /// Takes other settings, if they could be read; what cannot be read changes nothing.
     fn reload(&mut self, reloaded: Option<Reloaded>) {
         self.upkeep.reloading();
-        if let Some(Reloaded { config, rules }) = reloaded {
-            self.proxy.reconfigure(config);
-            self.proxy.egress().reconfigure(rules);
+        if let Some(reloaded) = reloaded {
+            self.crew.order(&Order::Reload(reloaded.clone()));
+            self.worker.reload(reloaded);
         }
         self.upkeep.ready();
     }
 
+    /// Returns how many sessions and connections stand, everywhere.
+    fn standing(&self) -> (usize, usize) {
+        let (own, theirs) = (self.worker.standing(), self.crew.standing());
+        (own.0 + theirs.0, own.1 + theirs.1)
+    }
+
     /// Does what the end needs, if it has come; returns whether there is a next round.
     fn go_on(&mut self, asked: Option<Asked>, now: Instant) -> bool {
-        let (sessions, connections) = (self.proxy.len(), self.engine.load().flows);
-        let step = self.upkeep.step(asked, now, sessions, connections);
-        if matches!(step, Step::Refuse | Step::Shut) {
-            for listener in self.listeners.drain(..) {
-                self.engine.unlisten(listener);
+        let (sessions, connections) = self.standing();
+        match self.upkeep.step(asked, now, sessions, connections) {
+            Step::Serve => true,
+            Step::Refuse => {
+                self.crew.order(&Order::Refuse);
+                self.worker.refuse();
+                true
             }
-        }
-        if step == Step::Shut {
-            self.proxy.shut(now, &mut self.engine);
-            self.turn(now);
-            // Without a connection left there is nothing that would wake the next round.
-            return self.engine.load().flows > 0;
-        }
-        step != Step::End
-    }
-
-    /// Posts the numbers, if somebody waits for them.
-    fn post(&mut self) {
-        let Some(board) = self.upkeep.wanted().cloned() else { return };
-        let (counters, load, states) = (self.engine.counters(), self.engine.load(), self.engine.states());
-        let (tally, dropped) = (self.engine.sink().counts().cloned(), self.tun.dropped());
-        board.post(Numbers {
-            uptime: self.began.elapsed(),
-            draining: self.upkeep.is_ending(),
-            sessions: self.proxy.len(),
-            limited: self.proxy.limited(),
-            counted: self.proxy.counted().clone(),
-            resolving: Latency::clone(&self.resolving),
-            clients: None,
-            stack: tally.map(|tally| OfStack { counters, load, states, tally, dropped }),
-        });
-    }
-
-    /// Returns how long nothing can happen by itself.
-    fn wait(&self) -> Option<Duration> {
-        let next = [self.engine.poll_at(), self.proxy.poll_at(), self.upkeep.poll_at()]
-            .into_iter()
-            .flatten()
-            .min()?;
-        // epoll counts in milliseconds: rounded down, the loop would spin through the last of them.
-        Some(Duration::from_millis(
-            u64::try_from(next.since(self.now()).as_micros().div_ceil(1_000)).unwrap_or(0),
-        ))
-    }
-
-    /// Shows everything as it stands, if somebody has asked.
-    fn show(&mut self) {
-        let Some(desk) = self.desk.as_ref().filter(|desk| desk.is_asked()) else { return };
-        let (began, now) = (std::time::Instant::now(), self.now());
-        let (node, octets, dropped) = (desk.node().clone(), self.octets, self.tun.dropped());
-        let mut snapshot = Snapshot { node, octets, dropped, ..Snapshot::default() };
-        self.engine.survey(now, &mut snapshot);
-        self.proxy.survey(now, &mut snapshot);
-        desk.answer(snapshot, began.elapsed());
-    }
-
-    /// Does steps 3 to 5 of a round.
-    fn turn(&mut self, now: Instant) {
-        while let Some(event) = self.engine.next_event() {
-            match event {
-                Event::Opened { flow, service: SOCKS, remote, .. } => {
-                    self.proxy.opened(now, &mut self.engine, flow, remote);
-                }
-                Event::Opened { flow, local, remote, .. } => self.proxy.egress().came(flow, local, remote),
-                Event::Ready(flow) => self.proxy.ready(now, &mut self.engine, flow),
+            Step::Shut => {
+                self.crew.order(&Order::Shut);
+                self.worker.shut(now);
+                // Without a connection left there is nothing that would wake the next round.
+                self.standing().1 > 0
             }
-        }
-        self.proxy.work(now, &mut self.engine);
-        self.engine.flush(now, &mut self.tun);
-    }
-
-    fn now(&self) -> Instant {
-        Instant::from_micros(u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX))
-    }
-
-    fn summary(&self) -> Summary {
-        Summary {
-            counters: self.engine.counters(),
-            load: self.engine.load(),
-            lasted: self.began.elapsed(),
-            octets: self.octets,
-            limited: self.proxy.limited(),
-            dropped: self.tun.dropped(),
+            Step::End => false,
         }
     }
 }
