@@ -5,11 +5,11 @@
 //!
 //! The example is `tun-demo socks5 --listen`: what a loop like this one needs is made in `tun-demo/src/socks5.rs`.
 
-use crate::control::{Desk, Plan};
-use crate::egress::{self, Egress, Policy, Socket, Way};
+use crate::control::{Clerk, Desk, Plan};
+use crate::egress::{self, Egress, Out, Policy, Way};
 use crate::engine::{Counters, Event, Load};
 use crate::front::HostFront;
-use crate::metrics::{self, Latency, Text};
+use crate::metrics::{Latency, Numbers};
 use crate::os::{Asked, Signals};
 use crate::proxy::{self, Proxy, Report};
 use crate::runtime::{Reloaded, Summary};
@@ -36,10 +36,11 @@ pub struct Listening {
     poll: Poll,
     waiting: Waiting,
     front: HostFront,
-    proxy: Proxy<Box<dyn Egress<Stream = Socket>>>,
+    proxy: Proxy<Out>,
     signals: Signals,
     waker: Arc<Waker>,
     desk: Option<Desk>,
+    clerk: Option<Clerk>,
     began: std::time::Instant,
     octets: (u64, u64),
     resolving: Arc<Latency>,
@@ -75,10 +76,23 @@ impl Listening {
             way,
             Arc::clone(&resolving),
         )?;
-        let proxy = Proxy::new(config, egress).judged_by(Judge::new(Arc::clone(&waker))?);
+        let proxy = Proxy::new(config, egress).judged_by(Judge::new(Arc::clone(&waker), 1)?);
         let (began, octets, upkeep) = (std::time::Instant::now(), (0, 0), Upkeep::default());
-        let waiting = Waiting::default();
-        Ok(Self { poll, waiting, front, proxy, signals, waker, desk: None, began, octets, resolving, upkeep })
+        let (waiting, desk, clerk) = (Waiting::default(), None, None);
+        Ok(Self {
+            poll,
+            waiting,
+            front,
+            proxy,
+            signals,
+            waker,
+            desk,
+            clerk,
+            began,
+            octets,
+            resolving,
+            upkeep,
+        })
     }
 
     /// Does this beside serving.
@@ -95,7 +109,9 @@ impl Listening {
     /// # Errors
     /// The host's, when it has no descriptors or threads left.
     pub fn asked_by(mut self, plan: Plan) -> io::Result<Self> {
-        self.desk = Some(Desk::open(plan, Arc::clone(&self.waker))?);
+        let desk = Desk::open(plan, vec![Arc::clone(&self.waker)])?;
+        self.clerk = Some(desk.clerk(0));
+        self.desk = Some(desk);
         Ok(self)
     }
 
@@ -187,14 +203,16 @@ impl Listening {
     /// Posts the numbers, if somebody waits for them.
     fn post(&mut self) {
         let Some(board) = self.upkeep.wanted().cloned() else { return };
-        let mut text = Text::default();
-        text.gauge("uptime_seconds", "How long it has run.", self.began.elapsed().as_secs_f64());
-        let (sessions, limited) = (self.proxy.len(), self.proxy.limited());
-        metrics::write_proxy(&mut text, self.proxy.meters(), sessions, limited, &self.resolving);
-        let (accepted, refused) = self.front.counted();
-        text.counter("clients_accepted_total", "Connections accepted.", accepted);
-        text.counter("clients_refused_total", "Connections turned away by --most.", refused);
-        board.post(text.into_string(), self.upkeep.is_ending());
+        board.post(Numbers {
+            uptime: self.began.elapsed(),
+            draining: self.upkeep.is_ending(),
+            sessions: self.proxy.len(),
+            limited: self.proxy.limited(),
+            counted: self.proxy.counted().clone(),
+            resolving: Latency::clone(&self.resolving),
+            clients: Some(self.front.counted()),
+            stack: None,
+        });
     }
 
     fn summary(&self) -> Summary {
@@ -211,12 +229,14 @@ impl Listening {
 
     /// Shows everything as it stands, if somebody has asked.
     fn show(&self) {
-        let Some(desk) = self.desk.as_ref().filter(|desk| desk.is_asked()) else { return };
+        let Some(clerk) = self.clerk.as_ref().filter(|clerk| clerk.is_asked()) else {
+            return;
+        };
         let (began, now) = (std::time::Instant::now(), self.now());
-        let mut snapshot = Snapshot { node: desk.node().clone(), octets: self.octets, ..Snapshot::default() };
+        let mut snapshot = Snapshot { octets: self.octets, ..Snapshot::default() };
         self.front.survey(now, &mut snapshot);
         self.proxy.survey(now, &mut snapshot);
-        desk.answer(snapshot, began.elapsed());
+        clerk.answer(snapshot, began.elapsed());
     }
 
     fn turn(&mut self, now: Instant) {

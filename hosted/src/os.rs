@@ -167,21 +167,37 @@ pub fn never_wait(fd: &impl AsRawFd) -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Opens a TUN device that computes checksums and cuts segments, and returns it with its name; reads and writes of it
-/// return at once.
+/// What a descriptor of a TUN device is to be like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TunKind {
+    /// Whether the kernel computes checksums and cuts segments, as a header in front of each packet says.
+    pub offload: bool,
+    /// Whether it is one of several queues: each call with the device's name then returns another one.
+    pub several: bool,
+}
+
+/// Opens a TUN device, or one more queue of it, and returns it with its name; reads and writes of it return at once.
 ///
 /// # Errors
 /// The kernel's, with its error number; `EINVAL` if it has no offloads.
-pub fn open_offloading_tun(name: &str) -> io::Result<(OwnedFd, String)> {
+pub fn open_tun(name: &str, kind: TunKind) -> io::Result<(OwnedFd, String)> {
     let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::CLOEXEC;
     let fd = rustix::fs::open("/dev/net/tun", flags, rustix::fs::Mode::empty())?;
     let mut request = request(name)?;
-    let wanted = libc::IFF_TUN | libc::IFF_NO_PI | libc::IFF_VNET_HDR;
+    let mut wanted = libc::IFF_TUN | libc::IFF_NO_PI;
+    if kind.offload {
+        wanted |= libc::IFF_VNET_HDR;
+    }
+    if kind.several {
+        wanted |= libc::IFF_MULTI_QUEUE;
+    }
     request.ifr_ifru.ifru_flags = wanted as libc::c_short;
     ioctl(&fd, libc::TUNSETIFF as _, &mut request)?;
     let offloads = libc::TUN_F_CSUM | libc::TUN_F_TSO4 | libc::TUN_F_TSO6;
     // SAFETY: TUNSETOFFLOAD takes a number and no pointer.
-    if unsafe { libc::ioctl(fd.as_raw_fd(), libc::TUNSETOFFLOAD as _, libc::c_ulong::from(offloads)) } < 0 {
+    let set =
+        || unsafe { libc::ioctl(fd.as_raw_fd(), libc::TUNSETOFFLOAD as _, libc::c_ulong::from(offloads)) };
+    if kind.offload && set() < 0 {
         return Err(io::Error::last_os_error());
     }
     let letters =

@@ -44,6 +44,29 @@ pub struct Snapshot {
     pub waits: Vec<Wait>,
 }
 
+impl Snapshot {
+    /// Returns this and another loop's of the same process together.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.at_us = self.at_us.max(other.at_us);
+        self.octets = (self.octets.0 + other.octets.0, self.octets.1 + other.octets.1);
+        self.limited += other.limited;
+        self.dropped += other.dropped;
+        self.counters += other.counters;
+        self.load += other.load;
+        // Those of all loops are the same, and each has some of its own.
+        self.listeners.extend(other.listeners);
+        self.listeners.sort_unstable();
+        self.listeners.dedup();
+        self.ports.extend(other.ports);
+        self.ports.sort_unstable();
+        self.flows.extend(other.flows);
+        self.flows.sort_by_key(|flow| core::cmp::Reverse(flow.age_us));
+        self.waits.extend(other.waits);
+        self.waits.sort_by_key(|wait| wait.left_us);
+        self
+    }
+}
+
 /// A process.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Node {

@@ -27,7 +27,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use subtle::ConstantTimeEq;
 
-/// Passwords that are judged at once.
+/// Passwords that are judged at once in a process.
 const THREADS: usize = 2;
 /// Passwords that may wait to be judged; more are wrong.
 const WAITING: usize = 256;
@@ -219,11 +219,11 @@ impl fmt::Debug for Question {
 }
 
 impl Judge {
-    /// Returns a judge who has nothing to do yet.
+    /// Returns a judge who has nothing to do yet, one of so many in this process.
     ///
     /// # Errors
     /// The host has no randomness.
-    pub fn new(waker: Arc<Waker>) -> std::io::Result<Self> {
+    pub fn new(waker: Arc<Waker>, of: usize) -> std::io::Result<Self> {
         let (questions, asked) = sync_channel::<Question>(WAITING);
         let (sender, answers) = channel();
         let asked = Arc::new(Mutex::new(asked));
@@ -231,7 +231,7 @@ impl Judge {
         // Fingerprints under a key that can be guessed would be worth little more than the passwords.
         getrandom::fill(&mut key).map_err(|error| std::io::Error::other(error.to_string()))?;
         let remembered = Arc::new(Remembered { key, right: Mutex::default() });
-        for _ in 0..THREADS {
+        for _ in 0..THREADS.div_ceil(of) {
             let (asked, sender, waker) = (Arc::clone(&asked), sender.clone(), Arc::clone(&waker));
             let remembered = Arc::clone(&remembered);
             thread::spawn(move || {

@@ -159,7 +159,7 @@ pub(crate) struct Socks5 {
     pub(crate) config: Option<PathBuf>,
 
     /// Serve at an address of this host, without a TUN and without root; repeatable
-    #[arg(long, value_name = "ADDR:PORT", value_parser = listener, conflicts_with_all = ["tun", "addr", "addr6", "port", "mtu", "no_offload", "ladder", "trace"])]
+    #[arg(long, value_name = "ADDR:PORT", value_parser = listener, conflicts_with_all = ["tun", "addr", "addr6", "port", "mtu", "no_offload", "workers", "ladder", "trace"])]
     pub(crate) listen: Vec<SocketAddr>,
 
     /// Clients that are served at once, with --listen
@@ -223,6 +223,12 @@ pub(crate) struct Socks5 {
     /// Have the kernel neither cut segments nor compute checksums for the stack
     #[arg(long, hide_short_help = true)]
     pub(crate) no_offload: bool,
+
+    /// Threads that share the work, each with a stack and a queue of the TUN of its own; as many as cores to spare
+    ///
+    /// A connection stays with one of them, so this helps many connections and not a single one.
+    #[arg(long, hide_short_help = true, value_name = "N", default_value = "1", value_parser = workers)]
+    pub(crate) workers: usize,
 
     /// Print each segment and each transition with its cause
     #[arg(long)]
@@ -447,6 +453,13 @@ fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|number| *number > 0).ok_or(format!("{text:?} is no number above 0"))
 }
 
+fn workers(text: &str) -> Result<usize, String> {
+    let workers = text.parse().ok().filter(|workers| (1..=64).contains(workers));
+    workers.ok_or(format!(
+        "{text:?} is no number of threads from 1 to 64; more than there are cores help nobody"
+    ))
+}
+
 fn rate(text: &str) -> Result<f64, String> {
     let rate = text.parse::<f64>().ok().filter(|rate| (0.1..=1e6).contains(rate));
     rate.ok_or(format!("{text:?} is not between 0.1 and 1000000 sessions a second"))
@@ -503,6 +516,10 @@ mod tests {
         ] {
             assert!(cidr4(text).unwrap_err().contains(said), "{text}");
         }
+        for text in ["0", "65", "two", "-1"] {
+            assert!(workers(text).unwrap_err().contains(&format!("{text:?}")));
+        }
+        assert_eq!((workers("1"), workers("64")), (Ok(1), Ok(64)));
         assert!(user("nobody").is_err() && user(":x").is_err());
         assert_eq!(user("a:b:c").unwrap(), ("a".to_owned(), "b:c".to_owned()));
     }

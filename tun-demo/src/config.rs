@@ -128,6 +128,7 @@ mod tests {
             ("no-resolve", "true"),
             ("mtu", "1500"),
             ("no-offload", "true"),
+            ("workers", "2"),
             ("ladder", "true"),
             ("handshake-timeout", "2.5"),
             ("connect-timeout", "3"),

@@ -2,9 +2,11 @@
 
 use core::time::Duration;
 use sockhop::tcp::State;
+use sockhop::time::Instant;
 use sockhop::trace::{Ends, Event, Line, Sink, View};
 use sockhop_hosted::ladder::Style;
-use std::collections::HashMap;
+use sockhop_hosted::report::Merge;
+use std::collections::{HashMap, VecDeque};
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -38,7 +40,8 @@ impl Page {
         if self.lines.len() < WAITING { self.lines.push(line) } else { self.lost += 1 }
     }
 
-    fn is_empty(&self) -> bool {
+    /// Returns whether there is nothing to be printed.
+    pub(crate) const fn is_empty(&self) -> bool {
         self.events.is_empty() && self.lines.is_empty() && self.lost == 0
     }
 
@@ -67,33 +70,46 @@ struct Tray {
 /// The tray, and what wakes the thread.
 type Shared = (Mutex<Tray>, Condvar);
 
-/// The thread that prints.
-#[derive(Debug)]
-pub(crate) struct Printer {
-    shared: Arc<Shared>,
-    done: Receiver<io::Result<()>>,
-}
+/// The way to the thread that prints.
+#[derive(Clone, Debug)]
+pub(crate) struct Pages(Arc<Shared>);
 
-impl Printer {
-    /// Starts a thread that prints on standard output.
-    pub(crate) fn start(style: Style) -> Self {
-        let shared = Arc::new(Shared::default());
-        let (end, done) = sync_channel(1);
-        let theirs = Arc::clone(&shared);
-        thread::spawn(move || end.send(Ladder { connections: HashMap::new(), style }.print(&theirs)));
-        Self { shared, done }
-    }
-
+impl Pages {
     /// Hands over what stands on a page, and leaves it blank; if the thread is behind, what is too much is lost.
     pub(crate) fn offer(&self, page: &mut Page) {
         if page.is_empty() {
             return;
         }
-        let mut tray = self.shared.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tray = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
         tray.page.take(page);
         if core::mem::take(&mut tray.is_waited_for) {
-            self.shared.1.notify_one();
+            self.0.1.notify_one();
         }
+    }
+}
+
+/// The thread that prints.
+#[derive(Debug)]
+pub(crate) struct Printer {
+    pages: Pages,
+    done: Receiver<io::Result<()>>,
+}
+
+impl Printer {
+    /// Starts a thread that prints on standard output what one worker says, or `several` do.
+    pub(crate) fn start(style: Style, several: bool) -> Self {
+        let shared = Arc::new(Shared::default());
+        let (end, done) = sync_channel(1);
+        let ladder =
+            Ladder { connections: HashMap::new(), style, merge: Merge::new(several), lines: VecDeque::new() };
+        let theirs = Arc::clone(&shared);
+        thread::spawn(move || end.send(ladder.print(&theirs)));
+        Self { pages: Pages(shared), done }
+    }
+
+    /// Returns the way to the thread.
+    pub(crate) const fn pages(&self) -> &Pages {
+        &self.pages
     }
 
     /// Hands the last page over and waits until everything is printed, but not for ever.
@@ -101,9 +117,9 @@ impl Printer {
     /// # Errors
     /// Those of standard output, or that it takes nothing any more.
     pub(crate) fn finish(self, mut page: Page) -> io::Result<()> {
-        self.offer(&mut page);
-        self.shared.0.lock().unwrap_or_else(PoisonError::into_inner).is_last = true;
-        self.shared.1.notify_one();
+        self.pages.offer(&mut page);
+        self.pages.0.0.lock().unwrap_or_else(PoisonError::into_inner).is_last = true;
+        self.pages.0.1.notify_one();
         self.done.recv_timeout(PATIENCE).unwrap_or_else(|_| {
             let text = "standard output takes nothing any more, so the last lines are not printed";
             Err(io::Error::new(io::ErrorKind::TimedOut, text))
@@ -111,21 +127,18 @@ impl Printer {
     }
 }
 
-/// Waits for something to be printed; `None` when nothing more will come.
-///
-fn next((tray, roused): &Shared) -> Option<Page> {
+/// Waits for something to be printed, and returns nothing when that takes too long; `None` when nothing more will come.
+fn next((tray, roused): &Shared, patience: Duration) -> Option<Page> {
     let tray = tray.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut tray = roused
-        .wait_while(tray, |tray| {
+    let (mut tray, _) = roused
+        .wait_timeout_while(tray, patience, |tray| {
             tray.is_waited_for = tray.page.is_empty() && !tray.is_last;
             tray.is_waited_for
         })
         .unwrap_or_else(PoisonError::into_inner);
+    tray.is_waited_for = false;
     let page = core::mem::take(&mut tray.page);
-    if page.is_empty() {
-        return None;
-    }
-    Some(page)
+    if page.is_empty() && tray.is_last { None } else { Some(page) }
 }
 
 /// Lets lines collect for a while, unless the last one is there.
@@ -139,20 +152,37 @@ struct Ladder {
     /// The numbers of each connection, and the state it was last seen in.
     connections: HashMap<u32, (Ends, State)>,
     style: Style,
+    merge: Merge,
+    /// Lines that wait for the events before them, with the time of the last of those.
+    lines: VecDeque<(Instant, String)>,
 }
 
 impl Ladder {
-    fn print(&mut self, shared: &Shared) -> io::Result<()> {
+    fn print(mut self, shared: &Shared) -> io::Result<()> {
         let mut out = io::stdout().lock();
-        while let Some(page) = next(shared) {
-            for event in &page.events {
+        let mut goes_on = true;
+        while goes_on {
+            let page = next(shared, self.merge.patience());
+            goes_on = page.is_some();
+            let (events, lost) = match page {
+                Some(page) if !page.is_empty() => {
+                    let events = self.merge.add(page.events);
+                    let behind = self.merge.reached().0;
+                    self.lines.extend(page.lines.into_iter().map(|line| (behind, line)));
+                    (events, page.lost)
+                }
+                Some(_) | None => (self.merge.rest(), 0),
+            };
+            for event in &events {
                 self.event(event, &mut out)?;
             }
-            for line in &page.lines {
+            let reached = self.merge.reached().1;
+            let ripe = self.lines.partition_point(|(behind, _)| *behind <= reached);
+            for (_, line) in self.lines.drain(..ripe) {
                 writeln!(out, "{line}")?;
             }
-            if page.lost > 0 {
-                writeln!(out, "{} lines were lost: they came faster than they could be printed", page.lost)?;
+            if lost > 0 {
+                writeln!(out, "{lost} lines were lost: they came faster than they could be printed")?;
             }
             out.flush()?;
             collect(shared);

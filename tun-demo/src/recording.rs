@@ -6,22 +6,72 @@ use sockhop::trace::{Event, Header, Sink};
 use sockhop_hosted::report::{Recording, Spool, Unstarted};
 use std::io::Write;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Who is told of everything the stack does: a ladder on the screen, a file, both or nobody.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Watch {
-    pub(crate) page: Option<Page>,
+    /// What is to be printed, the ends of sessions among it.
+    pub(crate) page: Page,
+    /// Whether each event is printed.
+    pub(crate) ladder: bool,
     pub(crate) spool: Option<Spool>,
 }
 
 impl Sink for Watch {
     fn record(&mut self, event: &Event) {
-        self.page.record(event);
+        if self.ladder {
+            self.page.record(event);
+        }
         self.spool.record(event);
     }
 
     fn enabled(&self) -> bool {
-        self.page.is_some() || self.spool.is_some()
+        self.ladder || self.spool.is_some()
+    }
+}
+
+/// Who is told by a worker: those whom nobody else tells, or those whom all workers tell.
+#[derive(Debug)]
+pub(crate) enum Ears {
+    Own(Watch),
+    Shared {
+        watch: Arc<Mutex<Watch>>,
+        /// Whether they listen; looked at for each event.
+        enabled: bool,
+    },
+}
+
+impl Ears {
+    /// Returns the ears of so many workers.
+    pub(crate) fn of(watch: Watch, workers: usize) -> Vec<Self> {
+        if workers == 1 {
+            return vec![Self::Own(watch)];
+        }
+        let (enabled, watch) = (watch.enabled(), Arc::new(Mutex::new(watch)));
+        (0..workers).map(|_| Self::Shared { watch: Arc::clone(&watch), enabled }).collect()
+    }
+
+    /// Lends those who are told.
+    pub(crate) fn with<R>(&mut self, work: impl FnOnce(&mut Watch) -> R) -> R {
+        match self {
+            Self::Own(watch) => work(watch),
+            // A worker that panicked has left no event half recorded.
+            Self::Shared { watch, .. } => work(&mut watch.lock().unwrap_or_else(PoisonError::into_inner)),
+        }
+    }
+}
+
+impl Sink for Ears {
+    fn record(&mut self, event: &Event) {
+        self.with(|watch| watch.record(event));
+    }
+
+    fn enabled(&self) -> bool {
+        match self {
+            Self::Own(watch) => watch.enabled(),
+            Self::Shared { enabled, .. } => *enabled,
+        }
     }
 }
 

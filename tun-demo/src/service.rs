@@ -14,15 +14,16 @@ use std::net::TcpListener;
 pub(crate) struct Prepared {
     manager: Manager,
     page: Option<TcpListener>,
+    workers: usize,
     drain: Duration,
 }
 
-/// Opens what cannot be opened later.
-pub(crate) fn prepare(service: &Service) -> Result<Prepared, Failure> {
+/// Opens what cannot be opened later, for so many workers.
+pub(crate) fn prepare(service: &Service, workers: usize) -> Result<Prepared, Failure> {
     let manager = Manager::from_environment()
         .map_err(|error| Failure::new(FAILED, format!("NOTIFY_SOCKET cannot be connected to: {error}")))?;
     let page = front::listen(service.metrics.as_slice()).map_err(|error| cannot_listen(&error))?;
-    Ok(Prepared { manager, page: page.into_iter().next(), drain: service.drain })
+    Ok(Prepared { manager, page: page.into_iter().next(), workers, drain: service.drain })
 }
 
 impl Prepared {
@@ -33,7 +34,7 @@ impl Prepared {
     pub(crate) fn upkeep(self) -> Result<Upkeep, Failure> {
         let board = match self.page {
             Some(listener) => {
-                let board = Board::default();
+                let board = Board::new(self.workers);
                 metrics::serve(listener, board.clone())?;
                 Some(board)
             }

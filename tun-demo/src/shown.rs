@@ -2,7 +2,7 @@
 
 use crate::args::{Control, Socks5};
 use crate::exit::{FAILED, Failure};
-use crate::printer::{Page, Printer};
+use crate::printer::{Page, Pages, Printer};
 use crate::top;
 use core::net::IpAddr;
 use sockhop_hosted::control::{Feed, Place, Plan};
@@ -19,23 +19,22 @@ pub(crate) enum Shown {
 }
 
 impl Shown {
-    /// Begins to show: on a screen if this is its end of the connection to the desk.
-    pub(crate) fn begin(screen: Option<UnixStream>) -> Self {
+    /// Begins to show what one worker does or `several` do: on a screen if this is its end of the connection to the desk.
+    pub(crate) fn begin(screen: Option<UnixStream>, several: bool) -> Self {
         match screen {
             Some(stream) => Self::Screen(top::inside(stream)),
-            None => Self::Lines(Printer::start(Style {
-                colour: crate::colour(),
-                whole: true,
-                ..Style::default()
-            })),
+            None => {
+                let style = Style { colour: crate::colour(), whole: true, ..Style::default() };
+                Self::Lines(Printer::start(style, several))
+            }
         }
     }
 
-    /// Hands over what there is to be said.
-    pub(crate) fn offer(&self, page: &mut Page) {
+    /// Returns where what there is to be said is handed over, to be dropped before the end; a screen takes none of it.
+    pub(crate) fn pages(&self) -> Option<Pages> {
         match self {
-            Self::Lines(printer) => printer.offer(page),
-            Self::Screen(_) => *page = Page::default(),
+            Self::Lines(printer) => Some(printer.pages().clone()),
+            Self::Screen(_) => None,
         }
     }
 

@@ -4,24 +4,25 @@ use crate::args::{Arguments, Command, Net6, Socks5, host_of};
 use crate::config;
 use crate::exit::{ADDRESS, FAILED, Failure, PRIVILEGE, USAGE};
 use crate::lockdown;
-use crate::log::Log;
+use crate::log::{self, Log};
 use crate::printer::Page;
-use crate::recording::{self, Watch};
+use crate::recording::{self, Ears, Watch};
 use crate::service;
 use crate::shown::{self, Shown};
 use crate::top;
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
+use sockhop::trace::Sink as _;
 use sockhop_hosted::control::{Feed, Overheard};
 use sockhop_hosted::egress::{Policy, Way};
-use sockhop_hosted::engine::{self, Engine};
+use sockhop_hosted::engine;
 use sockhop_hosted::forwarding::Plan;
 use sockhop_hosted::listening::Listening;
 use sockhop_hosted::metrics::Tally;
 use sockhop_hosted::os;
-use sockhop_hosted::proxy::{self, Deadlines, Limits};
-use sockhop_hosted::report::Unstarted;
+use sockhop_hosted::proxy::{self, Deadlines, Limits, Report};
+use sockhop_hosted::report::Spool;
 use sockhop_hosted::resolve::Names;
-use sockhop_hosted::runtime::{Reloaded, Runtime, Summary};
+use sockhop_hosted::runtime::{Reloaded, Runtime, Serving, Summary};
 use sockhop_hosted::sandbox::Files;
 use sockhop_hosted::tun::{self, Tun};
 use sockhop_hosted::users::Users;
@@ -38,83 +39,100 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
     if options.setup && options.egress != Way::Stack {
         return Err(Failure::new(USAGE, "--setup is for --egress stack: add that, or leave --setup out"));
     }
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(|error| Failure::new(FAILED, format!("no randomness: {error}")))?;
-    let word = |at: usize| seed[at..at + 8].iter().fold(0_u64, |word, octet| word << 8 | u64::from(*octet));
+    let [one, two, prefix] = random()?;
     os::pin_ring_memory();
     let proxy = proxy_of(options, &Files::default())?;
     let users = proxy.users.clone();
-    let stack = addresses(options, word(16))?;
-    let hosts = stack.iter().map(|&(ip, prefix)| host_of(ip, prefix).map(|host| (host, prefix)));
-    let hosts = hosts.collect::<Result<Vec<_>, _>>().map_err(|text| Failure::new(USAGE, text))?;
-    let tun = Tun::open(&tun::Config {
+    let stack = addresses(options, prefix)?;
+    let hosts = hosts_of(&stack)?;
+    let device = tun::Config {
         name: options.tun.clone(),
         addresses: hosts.clone(),
         mtu: options.mtu,
         offload: !options.no_offload,
-    })?;
-    let (name, offload) = (tun.name().to_owned(), tun.offload());
-    let mut config = engine::Config::new(stack.clone(), options.mtu.into(), [word(0), word(8)]);
+    };
+    let queues = Tun::open_queues(&device, options.workers)?;
+    let (name, offload) = (queues[0].name().to_owned(), queues[0].offload());
+    let mut config = engine::Config::new(stack.clone(), options.mtu.into(), [one, two]);
     // Few connections get as much, many get less.
     config.limits.ring.1 = engine::LARGEST_RING;
     config.offload = true;
     let (recording, spool) = recording::begin(options.trace.as_deref(), "proxy")?;
     let feed = Feed::default();
-    let own = Watch { page: options.ladder.then(Page::default), spool };
-    let heard = Overheard { own, feed: feed.clone() };
-    let engine = Engine::new(config, Tally::new(heard, options.service.metrics.is_some()));
+    let ears = Ears::of(Watch { page: Page::default(), ladder: options.ladder, spool }, options.workers);
+    let heard = |own| Tally::new(Overheard { own, feed: feed.clone() }, options.service.metrics.is_some());
+    let engines = engine::several(&config, ears.into_iter().map(heard).collect());
     let listeners: Vec<SocketAddr> = stack.iter().map(|(ip, _)| SocketAddr::new(*ip, options.port)).collect();
     let own: Vec<IpAddr> = stack.iter().map(|(ip, _)| *ip).collect();
     let (mut plan, screen) = shown::plan(options, &name, own.clone(), Some(feed))?;
     let applied = options.setup.then(|| Plan::new(&name, own.clone()).apply()).transpose()?;
-    let before = service::prepare(&options.service)?;
+    let before = service::prepare(&options.service, options.workers)?;
     let locked = lockdown::enter(options, (applied, plan.unname()))?;
     let policy = policy(options, own, &hosts, locked.names.clone());
-    let runtime = Runtime::new(tun, engine, &listeners, proxy, policy, options.egress.clone())?;
+    let began = std::time::Instant::now();
+    let serving =
+        Serving { listeners: listeners.clone(), config: proxy, policy, way: options.egress.clone(), began };
+    let runtime = Runtime::new(queues.into_iter().zip(engines).collect(), &serving)?;
     let runtime = runtime.asked_by(plan)?.keeping(before.upkeep()?);
     let log = Log::new(options.service.log);
     let mut said = Vec::new();
     greet(options, &users, (&name, offload), &listeners, &locked.held, &mut said)?;
     log.screen(&said)?;
     // Threads start behind the runtime, which has blocked the signals that they are not to take.
-    let (recording, shown) = (recording.map(Unstarted::start), Shown::begin(screen));
-    let (summary, mut sink) = serve(runtime, &shown, &log, reload(options, &locked.files, &log))?;
+    let several = options.workers > 1;
+    let recording = recording.map(|file| file.merging(several).start());
+    let shown = Shown::begin(screen, several);
+    let (summary, watch) = serve(runtime, &shown, options.service.log, reload(options, &locked.files, &log))?;
     // What was set up is undone before that is said.
     drop(locked);
-    shown.finish(sink.own.page.take().unwrap_or_default())?;
+    shown.finish(watch.page)?;
     let mut said = Vec::new();
     sum_up(&summary, &name, &mut said)?;
-    let recorded = recording.zip(sink.own.spool);
+    let recorded = recording.zip(watch.spool);
     let path = options.trace.as_deref();
     let recorded = recorded.map(|(recording, spool)| recording::say(recording, spool, path, &mut said));
     log.screen(&said)?;
     recorded.unwrap_or(Ok(()))
 }
 
-/// Serves until Ctrl-C, and shows and records what there is; what is not yet shown at the end is in the sink's page.
+/// Returns numbers that nobody can predict.
+fn random() -> Result<[u64; 3], Failure> {
+    let mut octets = [[0; 8]; 3];
+    getrandom::fill(octets.as_flattened_mut())
+        .map_err(|error| Failure::new(FAILED, format!("no randomness: {error}")))?;
+    Ok(octets.map(u64::from_ne_bytes))
+}
+
+/// Serves until Ctrl-C, and shows and records what there is; returns what is not yet shown at the end, too.
 fn serve(
-    runtime: Runtime<Overheard<Watch>>,
+    runtime: Runtime<Overheard<Ears>>,
     shown: &Shown,
-    log: &Log,
+    log: log::Format,
     reload: Option<impl FnMut() -> Option<Reloaded>>,
-) -> std::io::Result<(Summary, Overheard<Watch>)> {
-    let mut reports = Page::default();
-    let (summary, mut sink) = runtime.run(
-        |report, sink| {
-            // A report stands behind the events of its session.
-            let page = sink.own.page.as_mut().unwrap_or(&mut reports);
-            if let Some(report) = report {
-                page.say(log.session(report));
+) -> std::io::Result<(Summary, Watch)> {
+    let teller = || {
+        let (log, pages) = (Log::new(log), shown.pages());
+        let mut waiting = false;
+        move |report: Option<&Report>, sink: &mut Overheard<Ears>| {
+            let line = report.map(|report| log.session(report));
+            if line.is_none() && !waiting && !sink.own.enabled() {
+                return;
             }
-            shown.offer(page);
-            if let Some(spool) = &mut sink.own.spool {
-                spool.offer();
-            }
-        },
-        reload,
-    )?;
-    sink.own.page.get_or_insert(reports);
-    Ok((summary, sink))
+            waiting = sink.own.with(|watch| {
+                // A report stands behind the events of its session.
+                line.into_iter().for_each(|line| watch.page.say(line));
+                match &pages {
+                    Some(pages) => pages.offer(&mut watch.page),
+                    None => watch.page = Page::default(),
+                }
+                watch.spool.as_mut().map(Spool::offer);
+                !watch.page.is_empty()
+            });
+        }
+    };
+    let (summary, sinks) = runtime.run(teller, reload)?;
+    let watch = sinks.into_iter().next().map(|mut sink| sink.own.with(core::mem::take));
+    Ok((summary, watch.unwrap_or_default()))
 }
 
 /// Returns who may go where from a stack with these addresses, whose host has those at the TUN.
@@ -139,7 +157,7 @@ fn listen(options: &Socks5) -> Result<(), Failure> {
     let users = proxy.users.clone();
     let listeners = service::listeners(options)?;
     let (mut plan, screen) = shown::plan(options, "listen", Vec::new(), None)?;
-    let before = service::prepare(&options.service)?;
+    let before = service::prepare(&options.service, 1)?;
     let locked = lockdown::enter(options, plan.unname())?;
     let (rules, names) = (options.rules.in_order(), locked.names.clone());
     let policy = Policy { rules, names, ..Policy::default() };
@@ -161,18 +179,21 @@ fn listen(options: &Socks5) -> Result<(), Failure> {
     writeln!(out, "  {}", locked.held)?;
     writeln!(out, "  Ctrl-C closes the connections; a second one does so at once")?;
     log.screen(&out)?;
-    let shown = Shown::begin(screen);
-    let mut page = Page::default();
+    let shown = Shown::begin(screen, false);
+    let (pages, mut page) = (shown.pages(), Page::default());
     let summary = listening.run(
         |report| {
             if let Some(report) = report {
                 page.say(log.session(report));
             }
-            shown.offer(&mut page);
+            match &pages {
+                Some(pages) => pages.offer(&mut page),
+                None => page = Page::default(),
+            }
         },
         reload(options, &locked.files, &log),
     )?;
-    drop(locked);
+    drop((locked, pages));
     shown.finish(page)?;
     let mut out = Vec::new();
     writeln!(out, "\nstopped after {:.1} s", summary.lasted.as_secs_f64())?;
@@ -276,7 +297,7 @@ fn fixed(options: &Socks5) -> impl PartialEq + use<> {
         (options.service.activated, options.service.log, options.service.metrics, options.service.drain);
     let ways =
         (options.listen.clone(), options.most, options.egress.clone(), options.setup, options.no_offload);
-    (stack, ways, shown, locking, service)
+    (stack, ways, options.workers, shown, locking, service)
 }
 
 fn say_limited(summary: &Summary, out: &mut impl Write) -> std::io::Result<()> {
@@ -325,6 +346,12 @@ fn addresses(options: &Socks5, random: u64) -> Result<Vec<(IpAddr, u8)>, Failure
         }
     }
     Ok(stack)
+}
+
+/// Returns the host's addresses in the same networks.
+fn hosts_of(stack: &[(IpAddr, u8)]) -> Result<Vec<(IpAddr, u8)>, Failure> {
+    let hosts = stack.iter().map(|&(ip, prefix)| host_of(ip, prefix).map(|host| (host, prefix)));
+    hosts.collect::<Result<_, _>>().map_err(|text| Failure::new(USAGE, text))
 }
 
 fn greet(

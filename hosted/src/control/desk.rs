@@ -1,4 +1,4 @@
-//! The loop's side: whether somebody has asked, and where the answer goes.
+//! The side of the loops: whether somebody has asked, and where the answer goes.
 
 use super::server::{Server, Shared};
 use super::{Feed, Name, Place};
@@ -34,44 +34,52 @@ impl Plan {
     }
 }
 
-/// Where the loop is asked; the socket is gone once it is dropped.
+/// Where loops are asked; the socket is gone once it is dropped.
 #[derive(Debug)]
 pub struct Desk {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
-    node: Node,
     /// Removes its file when it is dropped, unless that was taken away.
     _place: Option<Place>,
 }
 
 impl Desk {
-    /// Starts the thread that keeps the clients; it calls `waker` whenever somebody has asked.
+    /// Starts the thread that keeps the clients; it calls each of `loops` whenever somebody has asked.
     ///
     /// # Errors
     /// The host's, when it has no descriptors or threads left.
-    pub fn open(plan: Plan, waker: Arc<Waker>) -> io::Result<Self> {
+    pub fn open(plan: Plan, loops: Vec<Arc<Waker>>) -> io::Result<Self> {
         let Plan { place, inside, feed, mut node } = plan;
         node.pid = std::process::id();
         node.follows = feed.is_some();
         let listener = place.as_ref().map(Place::listener).transpose()?;
-        let (server, shared) = Server::new(listener, inside, feed, waker)?;
+        let (server, shared) = Server::new(listener, inside, feed, (node, loops))?;
         let thread = std::thread::Builder::new().name("control".to_owned()).spawn(move || server.run())?;
-        Ok(Self { shared, thread: Some(thread), node, _place: place })
+        Ok(Self { shared, thread: Some(thread), _place: place })
     }
 
+    /// Returns whoever answers for the loop at this place.
+    pub fn clerk(&self, place: usize) -> Clerk {
+        Clerk { shared: Arc::clone(&self.shared), place }
+    }
+}
+
+/// Where one loop is asked.
+#[derive(Clone, Debug)]
+pub struct Clerk {
+    shared: Arc<Shared>,
+    place: usize,
+}
+
+impl Clerk {
     /// Returns whether somebody has asked for a snapshot.
     pub fn is_asked(&self) -> bool {
-        self.shared.asked.load(Ordering::Relaxed)
+        self.shared.asked[self.place].load(Ordering::Relaxed)
     }
 
-    /// Returns what is said of this process.
-    pub const fn node(&self) -> &Node {
-        &self.node
-    }
-
-    /// Gives the snapshot that was asked for, which took so long to make.
+    /// Gives this loop's part of the snapshot that was asked for, which took so long to make.
     pub fn answer(&self, snapshot: Snapshot, took: Duration) {
-        self.shared.put(snapshot, took);
+        self.shared.put(self.place, snapshot, took);
     }
 }
 

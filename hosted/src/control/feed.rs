@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Events that wait for the thread; more are lost, and counted.
 const WAITING: usize = 65_536;
 
-/// Where events wait, shared by the engine and the thread that hands them out.
+/// Where events wait, shared by the engines and the thread that hands them out.
 #[derive(Clone, Debug, Default)]
 pub struct Feed(Arc<Shared>);
 
@@ -33,9 +33,12 @@ impl Feed {
         }
     }
 
-    /// Takes what waits.
+    /// Takes what waits, in order of time: several loops may have put it here.
     pub(super) fn take(&self) -> Batch {
-        core::mem::take(&mut *self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner))
+        let waiting = &mut *self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut batch = core::mem::take(waiting);
+        batch.events.sort_by_key(Event::time);
+        batch
     }
 }
 

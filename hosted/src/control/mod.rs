@@ -16,7 +16,7 @@
 //! asks the loop for a [`Snapshot`], which is made between two rounds and written from the thread, and makes it a
 //! twentieth of the loop's time at most. Events wait in a [`Feed`] of bounded size, from which each client is given what
 //! it has room for: what it has no room for is counted, and told as lost. A client that does not read is given nothing
-//! more, and asked nothing.
+//! more, and asked nothing. Where there are several loops, each shows its part, and the thread puts them together.
 //!
 //! ```text
 //! loop ── events ──► Feed ──┐            ┌──► client
@@ -43,7 +43,7 @@ mod inquirer;
 mod place;
 mod server;
 
-pub use desk::{Desk, Plan};
+pub use desk::{Clerk, Desk, Plan};
 pub use feed::{Feed, Overheard};
 pub use inquirer::Inquirer;
 pub use place::{Found, Name, Place, Trouble, candidates, folder, search};

@@ -2,7 +2,7 @@
 
 use super::client::Client;
 use super::{Answer, Feed, MOST, line};
-use crate::survey::Snapshot;
+use crate::survey::{Node, Snapshot};
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use mio::net::{UnixListener, UnixStream};
@@ -21,22 +21,35 @@ const TICK: Duration = Duration::from_millis(100);
 const PACE: Duration = Duration::from_millis(20);
 const WORTH: u32 = 20;
 
-/// What the thread and the loop share.
+/// What the thread and the loops share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    /// Whether the loop is to make a snapshot.
-    pub(super) asked: AtomicBool,
+    /// Whether each loop is to make its part of a snapshot.
+    pub(super) asked: Vec<AtomicBool>,
     over: AtomicBool,
-    made: Mutex<Option<(Snapshot, Duration)>>,
+    made: Mutex<Vec<Option<(Snapshot, Duration)>>>,
     waker: Waker,
 }
 
 impl Shared {
-    /// Takes a snapshot from the loop.
-    pub(super) fn put(&self, snapshot: Snapshot, took: Duration) {
-        *self.made.lock().unwrap_or_else(PoisonError::into_inner) = Some((snapshot, took));
-        self.asked.store(false, Ordering::Relaxed);
+    /// Takes a loop's part of a snapshot.
+    pub(super) fn put(&self, place: usize, snapshot: Snapshot, took: Duration) {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)[place] = Some((snapshot, took));
+        self.asked[place].store(false, Ordering::Relaxed);
         self.wake();
+    }
+
+    /// Returns a snapshot once every loop's part is there, and how long the slowest of them took.
+    fn whole(&self) -> Option<(Snapshot, Duration)> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if made.iter().any(Option::is_none) {
+            return None;
+        }
+        made.iter_mut().filter_map(Option::take).reduce(|one, two| (one.0.and(two.0), one.1.max(two.1)))
+    }
+
+    fn is_asked(&self) -> bool {
+        self.asked.iter().any(|asked| asked.load(Ordering::Relaxed))
     }
 
     /// Ends the thread.
@@ -58,7 +71,8 @@ pub(super) struct Server {
     listener: Option<UnixListener>,
     clients: [Option<Client>; MOST],
     feed: Option<Feed>,
-    engine: Arc<Waker>,
+    node: Node,
+    loops: Vec<Arc<Waker>>,
     shared: Arc<Shared>,
     /// When the next snapshot may be asked for.
     next: Instant,
@@ -71,7 +85,7 @@ impl Server {
         listener: Option<net::UnixListener>,
         inside: Option<net::UnixStream>,
         feed: Option<Feed>,
-        engine: Arc<Waker>,
+        (node, loops): (Node, Vec<Arc<Waker>>),
     ) -> io::Result<(Self, Arc<Shared>)> {
         let poll = Poll::new()?;
         let mut listener = listener.map(UnixListener::from_std);
@@ -79,16 +93,16 @@ impl Server {
             poll.registry().register(listener, LISTENER, Interest::READABLE)?;
         }
         let shared = Arc::new(Shared {
-            asked: AtomicBool::new(false),
+            asked: loops.iter().map(|_| AtomicBool::new(false)).collect(),
             over: AtomicBool::new(false),
-            made: Mutex::new(None),
+            made: Mutex::new(vec![None; loops.len()]),
             waker: Waker::new(poll.registry(), WAKER)?,
         });
         let clients = core::array::from_fn(|_| None);
         let next = Instant::now();
         let shared_with = Arc::clone(&shared);
         let mut server =
-            Self { poll, listener, clients, feed, engine, shared: shared_with, next, tick: next };
+            Self { poll, listener, clients, feed, node, loops, shared: shared_with, next, tick: next };
         if let Some(inside) = inside {
             inside.set_nonblocking(true)?;
             server.admit(UnixStream::from_std(inside));
@@ -116,8 +130,7 @@ impl Server {
     /// Returns how long nothing can happen by itself.
     fn wait(&self) -> Option<Duration> {
         let mut clients = self.clients.iter().flatten();
-        let pending =
-            !self.shared.asked.load(Ordering::Relaxed) && clients.clone().any(|client| client.asked);
+        let pending = !self.shared.is_asked() && clients.clone().any(|client| client.asked);
         let pace = pending.then(|| self.next.saturating_duration_since(Instant::now()));
         let follows = clients.any(Client::follows);
         let tick = follows.then(|| self.tick.saturating_duration_since(Instant::now()));
@@ -150,8 +163,8 @@ impl Server {
 
     /// Hands out what has been made, and what has happened.
     fn hand_out(&mut self) {
-        let made = self.shared.made.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some((snapshot, took)) = made {
+        if let Some((mut snapshot, took)) = self.shared.whole() {
+            snapshot.node.clone_from(&self.node);
             self.next = Instant::now() + PACE.max(took * WORTH);
             let whole = line(&Answer::Snapshot(Box::new(snapshot)));
             for client in self.clients.iter_mut().flatten().filter(|client| client.asked) {
@@ -183,11 +196,13 @@ impl Server {
         }
     }
 
-    /// Asks the loop for a snapshot if somebody waits for one and its time has come.
+    /// Asks the loops for a snapshot if somebody waits for one and its time has come.
     fn ask(&self) {
         let wanted = self.clients.iter().flatten().any(|client| client.asked);
-        if wanted && self.next <= Instant::now() && !self.shared.asked.swap(true, Ordering::Relaxed) {
-            let _ = self.engine.wake();
+        if wanted && self.next <= Instant::now() && !self.shared.is_asked() {
+            self.shared.asked.iter().for_each(|asked| asked.store(true, Ordering::Relaxed));
+            // A loop that cannot be woken is gone, and so is everybody who could be answered.
+            self.loops.iter().for_each(|waker| drop(waker.wake()));
         }
     }
 }

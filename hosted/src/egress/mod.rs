@@ -259,6 +259,9 @@ impl core::str::FromStr for Way {
     }
 }
 
+/// A way out of any kind, for a loop on a thread of its own.
+pub(crate) type Out = Box<dyn Egress<Stream = Socket> + Send>;
+
 /// Returns the way out, with tokens from `first_token` upwards.
 ///
 /// # Errors
@@ -270,7 +273,7 @@ pub(crate) fn through(
     waker: Arc<Waker>,
     way: Way,
     resolving: Arc<Latency>,
-) -> std::io::Result<Box<dyn Egress<Stream = Socket>>> {
+) -> std::io::Result<Out> {
     let resolver = Resolver::new(waker, policy.names.clone(), resolving)?;
     Ok(match way {
         Way::Host => Box::new(host::Host::new(registry, first_token, policy, resolver)),

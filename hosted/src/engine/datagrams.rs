@@ -1,5 +1,6 @@
 //! UDP without sockets: datagrams for the ports that are open wait for the owner, and his leave with the next flush.
 
+use super::directory::{Claim, claim, give_up};
 use super::{Engine, Wire};
 use core::net::{IpAddr, SocketAddr};
 use smoltcp::phy::ChecksumCapabilities;
@@ -36,29 +37,28 @@ impl Datagrams {
         self.leaving.is_empty() && self.arrived.is_empty()
     }
 
-    /// Takes a packet if it is a datagram for an open port; returns to where, from where, and how long it is.
-    fn take(&mut self, packet: &[u8]) -> Option<(SocketAddr, SocketAddr, usize)> {
-        let (at, from, payload) = read(packet).filter(|(at, ..)| self.open.contains(at))?;
+    /// Takes a datagram for an open port.
+    fn take(&mut self, at: SocketAddr, from: SocketAddr, payload: &[u8]) {
         if self.arrived.len() < WAITING {
             self.arrived.push_back(Datagram { at, from, payload: payload.to_vec() });
         }
-        Some((at, from, payload.len()))
     }
 }
 
 impl<S: Sink> Engine<S> {
     /// Opens a UDP port of one of the stack's addresses, any that is free; `None` when all are taken.
     pub fn open_port(&mut self, ip: IpAddr) -> Option<SocketAddr> {
-        let open = &mut self.datagrams.open;
-        let port = self.ports.draw((ip, "datagrams"), |port| !open.contains(&SocketAddr::new(ip, port)))?;
-        let at = SocketAddr::new(ip, port);
-        open.insert(at);
+        let (open, seat) = (&self.datagrams.open, self.seat.as_ref());
+        let at = |port| SocketAddr::new(ip, port);
+        let free = |port| !open.contains(&at(port)) && claim(seat, Claim::Port(at(port))).is_ok();
+        let at = at(self.ports.draw((ip, "datagrams"), free)?);
+        self.datagrams.open.insert(at);
         Some(at)
     }
 
     /// Opens this UDP port; `false` when it is open already.
     pub fn open_port_at(&mut self, at: SocketAddr) -> bool {
-        self.datagrams.open.insert(at)
+        claim(self.seat.as_ref(), Claim::Port(at)).is_ok() && self.datagrams.open.insert(at)
     }
 
     /// Returns the open UDP ports.
@@ -68,6 +68,7 @@ impl<S: Sink> Engine<S> {
 
     /// Closes a UDP port; what has come to it is forgotten.
     pub fn close_port(&mut self, at: SocketAddr) {
+        give_up(self.seat.as_ref(), Claim::Port(at));
         self.datagrams.open.remove(&at);
         self.datagrams.arrived.retain(|datagram| datagram.at != at);
     }
@@ -89,10 +90,15 @@ impl<S: Sink> Engine<S> {
         true
     }
 
-    /// Takes a packet if it is a datagram for an open port; returns whether it was one.
+    /// Takes a packet if it is a datagram for an open port, of this engine or another one of the stack; returns whether
+    /// it was one.
     pub(super) fn take_datagram(&mut self, packet: &[u8]) -> bool {
-        let Some((at, from, len)) = self.datagrams.take(packet) else { return false };
-        self.recorder.datagram(self.now, false, at, from, len);
+        let Some((at, from, payload)) = read(packet) else { return false };
+        if !self.datagrams.open.contains(&at) {
+            return self.hand_over(&[Claim::Port(at)], packet);
+        }
+        self.datagrams.take(at, from, payload);
+        self.recorder.datagram(self.now, false, at, from, payload.len());
         true
     }
 

@@ -1,5 +1,6 @@
 //! From the wire to a socket: steps 1 to 6 of the engine's round.
 
+use super::directory::{Claim, claim, give_up};
 use super::flow::Flow;
 use super::port::{Link, Port};
 use super::wait::Tuple;
@@ -74,14 +75,22 @@ impl<S: Sink> Engine<S> {
             segment.flags.contains(Flags::SYN) && !segment.flags.intersects(Flags::ACK | Flags::RST);
         let service = self.listener(tuple.0, tuple.1.ip());
         let (true, Some(service)) = (bare_syn, service) else {
-            return self.reset(segment, packet, wire);
+            let claims = [Claim::Flow(tuple), Claim::Listener(tuple.0)];
+            let handed = self.hand_over(if bare_syn { &claims } else { &claims[..1] }, packet);
+            if !handed {
+                self.reset(segment, packet, wire);
+            }
+            return;
         };
+        if let Err(owner) = claim(self.seat.as_ref(), Claim::Flow(tuple)) {
+            return self.send_over(owner, packet);
+        }
         if self.half_open >= self.config.limits.half_open {
             self.evict();
         }
         let Some(slot) = self.add(tuple.0, tuple.1, after) else {
             self.counters.refused += 1;
-            return;
+            return give_up(self.seat.as_ref(), Claim::Flow(tuple));
         };
         let flow = &mut self.flows[slot];
         flow.service = Some(service);

@@ -46,8 +46,11 @@
 //! assert!(engine.poll_at().is_some_and(|next| next > now)); // sent again, if nobody answers
 //! ```
 
+mod allowance;
 mod config;
+mod counters;
 mod datagrams;
+mod directory;
 mod flow;
 mod holds;
 mod ingress;
@@ -63,21 +66,23 @@ mod wait;
 mod ways;
 
 pub use config::{Config, Limits};
+pub use counters::{Counters, Load};
 pub use datagrams::Datagram;
+pub use directory::{Stray, several};
 pub use flow::Service;
 pub use notice::Unreachable;
 pub use rings::LARGEST as LARGEST_RING;
 pub(crate) use timers::Timers;
 
 use crate::segmentation;
+use allowance::Allowance;
 use core::net::{IpAddr, SocketAddr};
-use core::time::Duration;
 use datagrams::Datagrams;
+use directory::{Claim, Seat, claim, give_up};
 use flow::Flow;
 use port::Link;
 use ports::Ports;
 use rings::Budget;
-use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher13;
 use slab::Slab;
 use smoltcp::iface::{Interface, SocketSet};
@@ -142,46 +147,6 @@ pub enum Event {
     Ready(FlowId),
 }
 
-/// How often things happened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counters {
-    /// Packets taken from the wire.
-    pub packets_in: u64,
-    /// Packets given to the wire.
-    pub packets_out: u64,
-    /// Packets that were no packet of ours or not well-formed.
-    pub malformed: u64,
-    /// Segments with a wrong checksum.
-    pub corrupt: u64,
-    /// Things the guard did.
-    pub guarded: u64,
-    /// Unfinished handshakes that made room for others.
-    pub evicted: u64,
-    /// SYNs dropped because of a limit.
-    pub refused: u64,
-    /// Answers not given because of their limit.
-    pub unanswered: u64,
-    /// Connections accepted.
-    pub accepted: u64,
-    /// Connections given up by a deadline.
-    pub expired: u64,
-    /// Panics of smoltcp, each contained to its connection.
-    pub panics: u64,
-}
-
-/// How many of each thing there are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Load {
-    /// Connections.
-    pub flows: usize,
-    /// Connections whose handshake is unfinished.
-    pub half_open: usize,
-    /// Connections in TIME-WAIT.
-    pub time_wait: usize,
-    /// Octets in rings.
-    pub rings: usize,
-}
-
 /// Who may connect to a place, and what for.
 #[derive(Clone, Copy, Debug)]
 struct Listener {
@@ -229,10 +194,14 @@ pub struct Engine<S: Sink = ()> {
     half_open: usize,
     /// Unfinished handshakes, oldest first; some are over.
     opening: VecDeque<FlowId>,
-    serial: u32,
+    /// The number of the last connection, and the distance to the next.
+    serial: (u32, u32),
     ports: Ports<Keyed>,
     answers: Allowance,
     datagrams: Datagrams,
+    /// Where it stands among several engines of one stack; nowhere if it is the only one.
+    seat: Option<Seat>,
+    strays: VecDeque<Stray>,
     counters: Counters,
     recorder: Recorder<S>,
     out: Vec<u8>,
@@ -267,10 +236,12 @@ impl<S: Sink> Engine<S> {
             budget: Budget::new(config.limits.rings, config.limits.ring),
             half_open: 0,
             opening: VecDeque::new(),
-            serial: 0,
+            serial: (0, 1),
             ports: Ports::new(keyed),
             answers: Allowance::new(config.limits.answers),
             datagrams: Datagrams::default(),
+            seat: None,
+            strays: VecDeque::new(),
             counters: Counters::default(),
             recorder: Recorder::new(sink),
             out: vec![0; if config.offload { port::LONGEST } else { config.mtu.max(1_500) }],
@@ -288,16 +259,18 @@ impl<S: Sink> Engine<S> {
     ///
     /// The listener goes with [`unlisten`](Self::unlisten), which its owner calls once the connection has come.
     pub fn listen_once(&mut self, ip: IpAddr, peer: Option<IpAddr>, service: Service) -> Option<SocketAddr> {
-        let listeners = &mut self.listeners;
-        let port =
-            self.ports.draw((ip, "listen"), |port| !listeners.contains_key(&SocketAddr::new(ip, port)))?;
-        let at = SocketAddr::new(ip, port);
-        listeners.insert(at, Listener { service, peer });
+        let (listeners, seat) = (&self.listeners, self.seat.as_ref());
+        let at = |port| SocketAddr::new(ip, port);
+        let free =
+            |port| !listeners.contains_key(&at(port)) && claim(seat, Claim::Listener(at(port))).is_ok();
+        let at = at(self.ports.draw((ip, "listen"), free)?);
+        self.listeners.insert(at, Listener { service, peer });
         Some(at)
     }
 
     /// Accepts no further connections at `at`, and returns what they were for.
     pub fn unlisten(&mut self, at: SocketAddr) -> Option<Service> {
+        give_up(self.seat.as_ref(), Claim::Listener(at));
         self.listeners.remove(&at).map(|listener| listener.service)
     }
 
@@ -308,7 +281,10 @@ impl<S: Sink> Engine<S> {
     pub fn connect(&mut self, now: Instant, local: SocketAddr, remote: SocketAddr) -> Option<FlowId> {
         self.now = now;
         let local = self.free_port(local, remote)?;
-        let slot = self.add(local, remote, None)?;
+        let Some(slot) = self.add(local, remote, None) else {
+            give_up(self.seat.as_ref(), Claim::Flow((local, remote)));
+            return None;
+        };
         let flow = &mut self.flows[slot];
         flow.owned = true;
         flow.deadline = Some((now + self.config.limits.connect, Reason::Connect));
@@ -471,15 +447,19 @@ impl<S: Sink> Engine<S> {
         }
     }
 
+    /// Returns our end of a connection to be opened, whose tuple nobody has and is claimed.
     fn free_port(&mut self, mut local: SocketAddr, remote: SocketAddr) -> Option<SocketAddr> {
         let at = |port| SocketAddr::new(local.ip(), port);
-        let (places, listeners) = (&self.places, &self.listeners);
-        let free = |port| !places.contains_key(&(at(port), remote));
+        let (places, listeners, seat) = (&self.places, &self.listeners, self.seat.as_ref());
+        let free = |port| {
+            let tuple = (at(port), remote);
+            !places.contains_key(&tuple) && claim(seat, Claim::Flow(tuple)).is_ok()
+        };
         if local.port() != 0 {
             return free(local.port()).then_some(local);
         }
         let port =
-            self.ports.draw((local.ip(), remote), |port| free(port) && !listeners.contains_key(&at(port)))?;
+            self.ports.draw((local.ip(), remote), |port| !listeners.contains_key(&at(port)) && free(port))?;
         local.set_port(port);
         Some(local)
     }
@@ -490,7 +470,7 @@ impl<S: Sink> Engine<S> {
         listener.peer.is_none_or(|peer| peer == from).then_some(listener.service)
     }
 
-    /// Makes a flow with rings, and a place for it.
+    /// Makes a flow with rings, and a place for it, whose tuple is claimed.
     ///
     /// `after` is the last number of a connection with the same addresses that is in TIME-WAIT.
     fn add(&mut self, local: SocketAddr, remote: SocketAddr, after: Option<Seq>) -> Option<usize> {
@@ -498,36 +478,12 @@ impl<S: Sink> Engine<S> {
             return None;
         }
         let ring = self.budget.take()?;
-        self.serial += 1;
+        let serial = self.next_serial();
         let number = isn(&self.config.seed, local, remote, self.now, after);
         let guard = Guard::with(number, self.config.guard);
         let sizes = (ring, self.config.mtu);
-        let slot = self.flows.insert(Flow::new(self.now, self.serial, (local, remote), sizes, guard));
+        let slot = self.flows.insert(Flow::new(self.now, serial, (local, remote), sizes, guard));
         self.places.insert((local, remote), Place::Flow(slot));
         Some(slot)
-    }
-}
-
-/// How many answers may still be given.
-#[derive(Debug)]
-struct Allowance {
-    each_second: u32,
-    left: u32,
-    since: Instant,
-}
-
-impl Allowance {
-    const fn new(each_second: u32) -> Self {
-        Self { each_second, left: each_second, since: Instant::ZERO }
-    }
-
-    fn take(&mut self, now: Instant) -> bool {
-        if now.since(self.since) >= Duration::from_secs(1) {
-            self.left = self.each_second;
-            self.since = now;
-        }
-        let granted = self.left > 0;
-        self.left = self.left.saturating_sub(1);
-        granted
     }
 }

@@ -4,6 +4,7 @@
 //! target cannot be reached ends a connection that is being opened and is no reason to end one that stands; one that
 //! says a packet was too big makes the connection's packets smaller.
 
+use super::directory::Claim;
 use super::{Engine, Place};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use sockhop::stack::Wish;
@@ -50,7 +51,9 @@ impl<S: Sink> Engine<S> {
     /// Takes a packet if it is an ICMP error about a segment of ours; returns whether it was one.
     pub(super) fn take_notice(&mut self, packet: &[u8]) -> bool {
         let Some(quoted) = read(packet) else { return false };
-        let Some(Place::Flow(slot)) = self.places.get(&(quoted.from, quoted.to)).copied() else {
+        let tuple = (quoted.from, quoted.to);
+        let Some(Place::Flow(slot)) = self.places.get(&tuple).copied() else {
+            self.hand_over(&[Claim::Flow(tuple)], packet);
             return true;
         };
         let flow = &mut self.flows[slot];

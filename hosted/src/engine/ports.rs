@@ -20,6 +20,11 @@ impl<H: BuildHasher> Ports<H> {
         Self { keyed, drawn: 0 }
     }
 
+    /// Begins where the others of so many choosers with the same key do not come soon.
+    pub(super) fn begin_at(&mut self, number: usize, of: usize) {
+        self.drawn = (number * usize::from(COUNT) / of) as u64;
+    }
+
     /// Returns a port that `is_free`, for a connection to `peer` or for whoever comes; `None` when all are taken.
     ///
     /// Each peer has a beginning of its own in the range, and each draw goes one further (RFC 6056 §3.3.3): a peer

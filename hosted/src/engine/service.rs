@@ -1,5 +1,6 @@
 //! From a socket to the wire: steps 7 to 11 of the engine's round.
 
+use super::directory::{Claim, give_up};
 use super::flow::Flow;
 use super::ingress::{cause, stack_time};
 use super::port::{Link, Port};
@@ -43,6 +44,7 @@ impl<S: Sink> Engine<S> {
         self.flush_datagrams(wire);
         while let Some(record) = self.waits.expired(now) {
             self.places.remove(&record.tuple);
+            give_up(self.seat.as_ref(), Claim::Flow(record.tuple));
             let (una, nxt) = (record.snd_nxt, record.rcv_nxt);
             self.recorder.timer(now, record.serial, Timer::TwoMsl, Tick::Expired, now);
             self.recorder.state(now, record.serial, State::TimeWait, Cause::TwoMsl, State::Closed, una, nxt);
@@ -190,11 +192,11 @@ impl<S: Sink> Engine<S> {
             window: flow.guard.window(),
             expires: self.now,
         };
+        let place = self.waits.insert(self.now, record);
+        self.places.insert(tuple, Place::Wait(place));
         self.remove(slot);
         let due = self.now + self.config.two_msl;
         self.recorder.timer(self.now, record.serial, Timer::TwoMsl, Tick::Set, due);
-        let place = self.waits.insert(self.now, record);
-        self.places.insert(tuple, Place::Wait(place));
     }
 
     /// Drops a flow with its socket and rings.
@@ -212,6 +214,7 @@ impl<S: Sink> Engine<S> {
         let tuple = (flow.local, flow.remote);
         if matches!(self.places.get(&tuple), Some(Place::Flow(at)) if *at == slot) {
             self.places.remove(&tuple);
+            give_up(self.seat.as_ref(), Claim::Flow(tuple));
         }
     }
 }

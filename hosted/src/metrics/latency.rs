@@ -24,6 +24,14 @@ impl Latency {
         self.sum.fetch_add(micros, Ordering::Relaxed);
     }
 
+    /// Adds what another one has.
+    pub(super) fn absorb(&mut self, other: &Self) {
+        for (class, count) in self.classes.iter_mut().zip(&other.classes) {
+            *class.get_mut() += count.load(Ordering::Relaxed);
+        }
+        *self.sum.get_mut() += other.sum.load(Ordering::Relaxed);
+    }
+
     /// Returns each bound in seconds with how many were no slower; the last one is of all.
     pub fn buckets(&self) -> impl Iterator<Item = (String, u64)> {
         #[expect(clippy::cast_precision_loss, reason = "the bounds are small")]
@@ -44,5 +52,13 @@ impl Latency {
     /// Returns how many there were.
     pub fn count(&self) -> u64 {
         self.classes.iter().map(|class| class.load(Ordering::Relaxed)).sum()
+    }
+}
+
+impl Clone for Latency {
+    fn clone(&self) -> Self {
+        let mut copy = Self::default();
+        copy.absorb(self);
+        copy
     }
 }

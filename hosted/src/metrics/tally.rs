@@ -51,6 +51,14 @@ impl Counts {
         }
     }
 
+    /// Adds what was counted elsewhere.
+    pub(super) fn absorb(&mut self, other: &Self) {
+        self.guarded.iter_mut().zip(other.guarded).for_each(|(count, more)| *count += more);
+        self.closed.iter_mut().zip(other.closed).for_each(|(long, more)| *long += more);
+        self.retransmitted += other.retransmitted;
+        self.fast += other.fast;
+    }
+
     /// Writes everything.
     pub(super) fn write(&self, text: &mut Text) {
         text.family("guard_actions_total", "counter", "What the guard did, by rule.");

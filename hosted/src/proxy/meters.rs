@@ -6,11 +6,20 @@ use sockhop::time::Instant;
 use std::collections::{BTreeMap, HashMap};
 
 /// Counts of sessions that have ended, and of the time that targets took.
+#[derive(Clone, Debug, Default)]
+pub struct Counted {
+    /// How many had each reply code and end; without a code, no request was answered.
+    pub ended: BTreeMap<(Option<u8>, &'static str), u64>,
+    /// The octets that were carried up and down.
+    pub octets: (u64, u64),
+    /// How long targets took to answer.
+    pub dials: Latency,
+}
+
+/// What is counted, and what is being measured.
 #[derive(Debug, Default)]
-pub struct Meters {
-    ended: BTreeMap<(Option<u8>, &'static str), u64>,
-    octets: (u64, u64),
-    dials: Latency,
+pub(super) struct Meters {
+    pub(super) counted: Counted,
     /// When each dial that is under way began.
     dialing: HashMap<usize, Instant>,
 }
@@ -22,7 +31,7 @@ impl Meters {
 
     pub(super) fn answered(&mut self, key: usize, now: Instant) {
         if let Some(began) = self.dialing.remove(&key) {
-            self.dials.observe(now.since(began));
+            self.counted.dials.observe(now.since(began));
         }
     }
 
@@ -38,23 +47,8 @@ impl Meters {
             End::Expired(_) => "expired",
             End::Stopped => "stopped",
         };
-        *self.ended.entry((report.reply, end)).or_default() += 1;
-        self.octets.0 += report.octets.0;
-        self.octets.1 += report.octets.1;
-    }
-
-    /// Returns how many sessions had each reply code and end; without a code, no request was answered.
-    pub fn ended(&self) -> impl Iterator<Item = ((Option<u8>, &'static str), u64)> {
-        self.ended.iter().map(|(of, count)| (*of, *count))
-    }
-
-    /// Returns the octets that were carried up and down.
-    pub const fn octets(&self) -> (u64, u64) {
-        self.octets
-    }
-
-    /// Returns how long targets took to answer.
-    pub const fn dials(&self) -> &Latency {
-        &self.dials
+        *self.counted.ended.entry((report.reply, end)).or_default() += 1;
+        self.counted.octets.0 += report.octets.0;
+        self.counted.octets.1 += report.octets.1;
     }
 }

@@ -34,9 +34,9 @@ mod session;
 mod sources;
 mod survey;
 
-pub use meters::Meters;
+pub use meters::Counted;
 pub use report::{End, Report};
-pub use sources::Limits;
+pub use sources::{Ledger, Limits};
 
 use crate::egress::{Egress, Event, Failure};
 use crate::engine::{Datagram, FlowId, Timers};
@@ -45,11 +45,11 @@ use crate::users::{Judge, Users};
 use association::Association;
 use core::net::SocketAddr;
 use core::time::Duration;
+use meters::Meters;
 use session::{Next, Session};
 use slab::Slab;
 use sockhop::socks5::Refusal;
 use sockhop::time::{Instant, Reason};
-use sources::Sources;
 use std::collections::{HashMap, VecDeque};
 
 /// How long each thing may take.
@@ -118,7 +118,7 @@ pub struct Proxy<E: Egress> {
     by_flow: HashMap<FlowId, usize>,
     by_port: HashMap<SocketAddr, usize>,
     timers: Timers,
-    sources: Sources,
+    sources: Ledger,
     reports: VecDeque<Report>,
     meters: Meters,
 }
@@ -134,7 +134,7 @@ impl<E: Egress> Proxy<E> {
             by_flow: HashMap::new(),
             by_port: HashMap::new(),
             timers: Timers::default(),
-            sources: Sources::default(),
+            sources: Ledger::default(),
             reports: VecDeque::new(),
             meters: Meters::default(),
         }
@@ -143,6 +143,12 @@ impl<E: Egress> Proxy<E> {
     /// Has passwords judged off this thread; without a judge, one that needs him is wrong.
     pub fn judged_by(mut self, judge: Judge) -> Self {
         self.judge = Some(judge);
+        self
+    }
+
+    /// Counts what each source takes together with the proxies that have the same ledger.
+    pub fn counting_in(mut self, ledger: Ledger) -> Self {
+        self.sources = ledger;
         self
     }
 
@@ -167,13 +173,13 @@ impl<E: Egress> Proxy<E> {
     }
 
     /// Returns how many sessions were refused because their source had enough.
-    pub const fn limited(&self) -> u64 {
-        self.sources.refused
+    pub fn limited(&self) -> u64 {
+        self.sources.refused()
     }
 
     /// Returns what was counted of sessions that have ended.
-    pub const fn meters(&self) -> &Meters {
-        &self.meters
+    pub const fn counted(&self) -> &Counted {
+        &self.meters.counted
     }
 
     /// Returns what is to be said of a session that has ended.

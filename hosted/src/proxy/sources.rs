@@ -3,6 +3,7 @@
 use core::net::{IpAddr, Ipv6Addr};
 use sockhop::time::Instant;
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Sources that are remembered without a session of theirs; more are forgotten once their allowance is full again.
 const REMEMBERED: usize = 4_096;
@@ -24,17 +25,71 @@ struct Source {
     at: Instant,
 }
 
+/// A proxy's account of its sources, of its own or together with others.
+///
+/// It is looked at when a session begins and when it ends. A share of the limits for each proxy would be refused early:
+/// the few connections of one source may all come to the same one.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    sources: Held,
+    /// Sessions that were refused here.
+    refused: u64,
+}
+
+#[derive(Debug)]
+enum Held {
+    Alone(Sources),
+    Together(Arc<Mutex<Sources>>),
+}
+
+impl Default for Held {
+    fn default() -> Self {
+        Self::Alone(Sources::default())
+    }
+}
+
+impl Ledger {
+    /// Returns ledgers for so many proxies, which count together.
+    pub fn several(of: usize) -> Vec<Self> {
+        let sources = Arc::default();
+        let together = |_| Self { sources: Held::Together(Arc::clone(&sources)), refused: 0 };
+        if of > 1 { (0..of).map(together).collect() } else { vec![Self::default()] }
+    }
+
+    fn with<R>(&mut self, work: impl FnOnce(&mut Sources) -> R) -> R {
+        match &mut self.sources {
+            Held::Alone(sources) => work(sources),
+            // Nothing under the lock can be left half done.
+            Held::Together(sources) => work(&mut sources.lock().unwrap_or_else(PoisonError::into_inner)),
+        }
+    }
+
+    /// Counts a new session; returns why it is not to be served, if it is not.
+    pub(super) fn enter(&mut self, ip: IpAddr, now: Instant, limits: Limits) -> Option<String> {
+        let why = self.with(|sources| sources.enter(ip, now, limits));
+        self.refused += u64::from(why.is_some());
+        why
+    }
+
+    /// Forgets a session.
+    pub(super) fn leave(&mut self, ip: IpAddr, limits: Limits) {
+        self.with(|sources| sources.leave(ip, limits));
+    }
+
+    /// Returns how many sessions were refused here.
+    pub(super) const fn refused(&self) -> u64 {
+        self.refused
+    }
+}
+
 /// Every source.
 #[derive(Debug, Default)]
-pub(super) struct Sources {
+struct Sources {
     by_ip: HashMap<IpAddr, Source>,
-    /// Sessions that were refused.
-    pub(super) refused: u64,
 }
 
 impl Sources {
-    /// Counts a new session; returns why it is not to be served, if it is not.
-    pub(super) fn enter(&mut self, ip: IpAddr, now: Instant, limits: Limits) -> Option<String> {
+    fn enter(&mut self, ip: IpAddr, now: Instant, limits: Limits) -> Option<String> {
         let burst = limits.rate.unwrap_or(0.0).max(1.0);
         if self.by_ip.len() >= REMEMBERED {
             let rate = limits.rate.unwrap_or(f64::INFINITY);
@@ -63,12 +118,10 @@ impl Sources {
                 return None;
             }
         };
-        self.refused += 1;
         Some(why)
     }
 
-    /// Forgets a session.
-    pub(super) fn leave(&mut self, ip: IpAddr, limits: Limits) {
+    fn leave(&mut self, ip: IpAddr, limits: Limits) {
         let ip = network(ip);
         if let Some(source) = self.by_ip.get_mut(&ip) {
             source.sessions = source.sessions.saturating_sub(1);
@@ -109,7 +162,6 @@ mod tests {
         sources.leave(one, limits);
         sources.leave(one, limits);
         assert_eq!(sources.enter(one, NOW, limits), None);
-        assert_eq!(sources.refused, 2);
         for ip in [one, one, other] {
             sources.leave(ip, limits);
         }
@@ -127,6 +179,20 @@ mod tests {
         assert_eq!(served(&mut sources, NOW, 20), 5);
         assert_eq!(served(&mut sources, NOW + Duration::from_millis(399), 20), 1);
         assert_eq!(served(&mut sources, NOW + Duration::from_secs(60), 20), 5);
+    }
+
+    #[test]
+    fn proxies_that_count_together_refuse_together() {
+        let limits = Limits { sessions: Some(2), rate: None };
+        let mut ledgers = Ledger::several(2);
+        let ip = "192.0.2.1".parse().unwrap();
+        assert_eq!(ledgers[0].enter(ip, NOW, limits), None);
+        assert_eq!(ledgers[1].enter(ip, NOW, limits), None);
+        assert!(ledgers[1].enter(ip, NOW, limits).is_some());
+        assert_eq!((ledgers[0].refused(), ledgers[1].refused()), (0, 1), "each tells of its own");
+        ledgers[1].leave(ip, limits);
+        ledgers[0].leave(ip, limits);
+        assert_eq!(ledgers[0].enter(ip, NOW, limits), None);
     }
 
     #[test]

@@ -31,6 +31,7 @@ pub mod html;
 mod infer;
 mod jsonl;
 mod lines;
+mod merge;
 mod mermaid;
 mod packet;
 mod pcapng;
@@ -40,6 +41,7 @@ mod recording;
 mod sqlog;
 
 pub use check::{Accusation, check};
+pub use merge::Merge;
 pub use mermaid::diagram;
 pub use read::{Unreadable, read, read_octets};
 pub use recording::{Recording, Spool, Unstarted};

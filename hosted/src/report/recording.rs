@@ -5,13 +5,13 @@
 //!             └ what has no room is counted, and stands in the file as Lost where it is missing
 //! ```
 
-use super::Format;
+use super::{Format, Merge};
 use core::time::Duration;
 use sockhop::trace::{Event, Header, Sink, View};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::thread;
 use std::time::Instant;
 
@@ -42,6 +42,7 @@ pub struct Unstarted {
     out: Box<dyn Write + Send>,
     format: Format,
     header: Header,
+    merge: Merge,
     batches: Receiver<Vec<Event>>,
 }
 
@@ -52,11 +53,20 @@ impl core::fmt::Debug for Unstarted {
 }
 
 impl Unstarted {
+    /// Puts the events of several workers in order of time.
+    pub fn merging(mut self, several: bool) -> Self {
+        self.merge = Merge::new(several);
+        self
+    }
+
     /// Starts the thread that writes.
     pub fn start(self) -> Recording {
         let (end, done) = sync_channel(1);
         // Nobody may be left to hear of it.
-        thread::spawn(move || _ = end.send(write(self.out, self.format, &self.header, &self.batches)));
+        thread::spawn(move || {
+            let how = (self.format, &self.header, self.merge);
+            let _ = end.send(write(self.out, how, &self.batches));
+        });
         Recording { done }
     }
 }
@@ -92,7 +102,8 @@ impl Recording {
             last: Event::default(),
             closed: false,
         };
-        (Unstarted { out: Box::new(out), format, header, batches: waiting }, spool)
+        let (out, merge) = (Box::new(out), Merge::new(false));
+        (Unstarted { out, format, header, merge, batches: waiting }, spool)
     }
 
     /// Hands the last events over, waits until they are written, and returns how many were written and how many lost.
@@ -168,27 +179,32 @@ impl Sink for Spool {
 /// Writes batches until there are no more; what is written can be read whenever the thread has nothing to do.
 fn write(
     out: impl Write,
-    format: Format,
-    header: &Header,
+    (format, header, mut merge): (Format, &Header, Merge),
     batches: &Receiver<Vec<Event>>,
 ) -> io::Result<u64> {
     let mut out = BufWriter::with_capacity(1 << 16, out);
     let mut writer = format.begin(header, &mut out)?;
-    let mut written = 0;
-    loop {
-        let batch = match batches.try_recv() {
-            Ok(batch) => batch,
+    let (mut written, mut goes_on) = (0, true);
+    while goes_on {
+        let events = match batches.try_recv() {
+            Ok(batch) => merge.add(batch),
             Err(TryRecvError::Empty) => {
                 out.flush()?;
-                let Ok(batch) = batches.recv() else { break };
-                batch
+                match batches.recv_timeout(merge.patience()) {
+                    Ok(batch) => merge.add(batch),
+                    Err(RecvTimeoutError::Timeout) => merge.rest(),
+                    Err(RecvTimeoutError::Disconnected) => continue,
+                }
             }
-            Err(TryRecvError::Disconnected) => break,
+            Err(TryRecvError::Disconnected) => {
+                goes_on = false;
+                merge.rest()
+            }
         };
-        for event in &batch {
+        for event in &events {
             writer.event(event, &mut out)?;
         }
-        written += batch.len() as u64;
+        written += events.len() as u64;
     }
     writer.end(&mut out)?;
     out.flush()?;

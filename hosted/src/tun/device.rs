@@ -1,7 +1,7 @@
 //! The descriptor behind a TUN device, with or without offloads.
 
 use super::vnet;
-use crate::os;
+use crate::os::{self, TunKind};
 use crate::segmentation::{cut, seal_header, tcp_of};
 use core::fmt;
 use core::net::IpAddr;
@@ -36,20 +36,34 @@ impl fmt::Display for Offload {
 /// A descriptor of /dev/net/tun.
 pub(super) enum Device {
     Plain(Iface),
-    Offloading { fd: OwnedFd, name: String, carrier: Carrier },
+    /// One of several queues, without offloads: tun-tap has no such device.
+    Queue {
+        fd: OwnedFd,
+        name: String,
+    },
+    Offloading {
+        fd: OwnedFd,
+        name: String,
+        carrier: Carrier,
+    },
 }
 
 impl Device {
-    /// Opens a device of this name, with offloads if they are wanted and the kernel has them.
-    pub(super) fn open(name: &str, offload: bool) -> io::Result<Self> {
+    /// Opens a device of this name, or one of its `several` queues, with offloads if they are wanted and the kernel has
+    /// them.
+    pub(super) fn open(name: &str, offload: bool, several: bool) -> io::Result<Self> {
         if offload {
-            match os::open_offloading_tun(name) {
+            match os::open_tun(name, TunKind { offload, several }) {
                 Ok((fd, name)) => {
                     return Ok(Self::Offloading { fd, name, carrier: Carrier { is_cutting: true } });
                 }
                 Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {}
                 Err(error) => return Err(error),
             }
+        }
+        if several {
+            let (fd, name) = os::open_tun(name, TunKind { offload: false, several })?;
+            return Ok(Self::Queue { fd, name });
         }
         let device = Iface::without_packet_info(name, Mode::Tun)?;
         os::never_wait(&device)?;
@@ -59,13 +73,13 @@ impl Device {
     pub(super) fn name(&self) -> &str {
         match self {
             Self::Plain(device) => device.name(),
-            Self::Offloading { name, .. } => name,
+            Self::Queue { name, .. } | Self::Offloading { name, .. } => name,
         }
     }
 
     pub(super) const fn offload(&self) -> Offload {
         match self {
-            Self::Plain(_) => Offload::None,
+            Self::Plain(_) | Self::Queue { .. } => Offload::None,
             Self::Offloading { carrier, .. } if carrier.is_cutting => Offload::Segments,
             Self::Offloading { .. } => Offload::Checksums,
         }
@@ -85,6 +99,7 @@ impl Device {
     pub(super) fn recv(&self, room: &mut [u8]) -> io::Result<(usize, bool)> {
         match self {
             Self::Plain(device) => Ok((device.recv(room)?, false)),
+            Self::Queue { fd, .. } => Ok((rustix::io::read(fd, &mut *room)?, false)),
             Self::Offloading { fd, .. } => {
                 let mut header = [0; vnet::LENGTH];
                 let count = readv(fd, &mut [IoSliceMut::new(&mut header), IoSliceMut::new(room)])?;
@@ -97,6 +112,7 @@ impl Device {
     pub(super) fn send(&self, packet: &[u8]) -> io::Result<()> {
         match self {
             Self::Plain(device) => device.send(packet).map(|_| ()),
+            Self::Queue { fd, .. } => Ok(rustix::io::write(fd, packet).map(|_| ())?),
             Self::Offloading { fd, .. } => write(fd, &[0; vnet::LENGTH], packet),
         }
     }
@@ -107,9 +123,9 @@ impl Device {
             Self::Offloading { fd, carrier, .. } => {
                 carrier.send(segment, headers, most, |header, packet| write(fd, header, packet))
             }
-            Self::Plain(device) => {
+            Self::Plain(_) | Self::Queue { .. } => {
                 let mut lost = 0;
-                cut(segment, headers, most, |packet| lost += u64::from(device.send(packet).is_err()));
+                cut(segment, headers, most, |packet| lost += u64::from(self.send(packet).is_err()));
                 lost
             }
         }
@@ -120,7 +136,7 @@ impl AsRawFd for Device {
     fn as_raw_fd(&self) -> RawFd {
         match self {
             Self::Plain(device) => device.as_raw_fd(),
-            Self::Offloading { fd, .. } => fd.as_raw_fd(),
+            Self::Queue { fd, .. } | Self::Offloading { fd, .. } => fd.as_raw_fd(),
         }
     }
 }

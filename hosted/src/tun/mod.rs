@@ -104,7 +104,7 @@ impl fmt::Display for Error {
 
 impl core::error::Error for Error {}
 
-/// A TUN device that belongs to this process and goes with it.
+/// A TUN device, or one of its queues, that belongs to this process and goes with it.
 pub struct Tun {
     device: Device,
     dropped: u64,
@@ -122,6 +122,39 @@ impl Tun {
     /// # Errors
     /// [`Error`], whose text names the value at fault and the way out; nothing is left behind.
     pub fn open(config: &Config) -> Result<Self, Error> {
+        let device = Self::make(config, false)?;
+        Self::finish(device, config)
+    }
+
+    /// Opens a device with `count` queues and sets it up: the kernel deals what it sends by its tuple, and sends a
+    /// connection's packets to the queue that last sent one of them.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub fn open_queues(config: &Config, count: usize) -> Result<Vec<Self>, Error> {
+        if count <= 1 {
+            return Ok(vec![Self::open(config)?]);
+        }
+        let mut devices = vec![Self::make(config, true)?];
+        let (name, offload) = (devices[0].name().to_owned(), devices[0].offload() != Offload::None);
+        while devices.len() < count {
+            let next = Device::open(&name, offload, true);
+            devices.push(next.map_err(|error| Error::Host("opening another queue of the TUN", error))?);
+        }
+        // A queue is as long as the device says when it is set up, so they are all there before.
+        let mut queues = Vec::with_capacity(count);
+        for device in devices {
+            queues.push(if queues.is_empty() {
+                Self::finish(device, config)?
+            } else {
+                Self::of(device, config)
+            });
+        }
+        Ok(queues)
+    }
+
+    /// Makes the device of this name, which nobody else has.
+    fn make(config: &Config, several: bool) -> Result<Device, Error> {
         if !Path::new("/dev/net/tun").exists() {
             return Err(Error::Missing);
         }
@@ -135,22 +168,30 @@ impl Tun {
         if os::exists(wanted) {
             return Err(Error::Name(wanted.to_owned(), io::Error::from(io::ErrorKind::AlreadyExists)));
         }
-        let mut device =
-            Device::open(wanted, config.offload).map_err(|error| match error.raw_os_error() {
-                Some(libc::EPERM | libc::EACCES) => Error::Permission,
-                Some(libc::EBUSY | libc::EINVAL | libc::EEXIST) => Error::Name(wanted.to_owned(), error),
-                _ => Error::Host("opening /dev/net/tun", error),
-            })?;
-        let name = device.name().to_owned();
-        os::set_up(&name, config.mtu, QUEUE).map_err(|error| match error.raw_os_error() {
+        Device::open(wanted, config.offload, several).map_err(|error| match error.raw_os_error() {
+            Some(libc::EPERM | libc::EACCES) => Error::Permission,
+            Some(libc::EBUSY | libc::EINVAL | libc::EEXIST) => Error::Name(wanted.to_owned(), error),
+            _ => Error::Host("opening /dev/net/tun", error),
+        })
+    }
+
+    /// Sets a device up and gives it its addresses.
+    fn finish(device: Device, config: &Config) -> Result<Self, Error> {
+        let name = device.name();
+        os::set_up(name, config.mtu, QUEUE).map_err(|error| match error.raw_os_error() {
             Some(libc::EPERM) => Error::Permission,
             _ => Error::Host("setting the TUN up", error),
         })?;
         for &(ip, prefix) in &config.addresses {
-            os::add_address(&name, ip, prefix).map_err(|error| Error::Address(ip, error))?;
+            os::add_address(name, ip, prefix).map_err(|error| Error::Address(ip, error))?;
         }
+        Ok(Self::of(device, config))
+    }
+
+    /// Makes a queue of a descriptor whose device is set up.
+    fn of(mut device: Device, config: &Config) -> Self {
         device.probe(config.addresses.first().map(|(ip, _)| *ip));
-        Ok(Self { device, dropped: 0 })
+        Self { device, dropped: 0 }
     }
 
     /// Returns the interface's name.

@@ -37,7 +37,7 @@ pub(crate) enum Resolution {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Service {
     /// Serve at the sockets that the service manager hands over (LISTEN_FDS), without a TUN and without root
-    #[arg(long, hide_short_help = true, conflicts_with_all = ["listen", "tun", "addr", "addr6", "port", "mtu", "no_offload", "ladder", "setup", "trace"])]
+    #[arg(long, hide_short_help = true, conflicts_with_all = ["listen", "tun", "addr", "addr6", "port", "mtu", "no_offload", "workers", "ladder", "setup", "trace"])]
     pub(crate) activated: bool,
 
     /// Say what happens as text for people or as JSON for programs

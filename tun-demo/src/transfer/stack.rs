@@ -33,9 +33,10 @@ pub(crate) fn open(flags: &Stack) -> Result<(Tun, Engine<Meter>, Watching<'_>), 
     config.limits.ring.1 = engine::LARGEST_RING;
     config.offload = true;
     let (recording, spool) = recording::begin(flags.trace.as_deref(), "stack")?;
-    let engine = Engine::new(config, Meter::new(Watch { page: flags.ladder.then(Page::default), spool }));
+    let engine =
+        Engine::new(config, Meter::new(Watch { page: Page::default(), ladder: flags.ladder, spool }));
     let style = Style { colour: crate::colour(), whole: true, ..Style::default() };
-    let printer = flags.ladder.then(|| Printer::start(style));
+    let printer = flags.ladder.then(|| Printer::start(style, false));
     Ok((tun, engine, Watching { flags, printer, recording: recording.map(Unstarted::start) }))
 }
 
@@ -50,8 +51,8 @@ impl Watching<'_> {
     /// Hands on what has happened; returns whether a ladder is printed.
     pub(crate) fn look(&self, engine: &mut Engine<Meter>) -> bool {
         let watch = &mut engine.recorder().sink_mut().watch;
-        if let (Some(printer), Some(page)) = (&self.printer, &mut watch.page) {
-            printer.offer(page);
+        if let Some(printer) = &self.printer {
+            printer.pages().offer(&mut watch.page);
         }
         if let Some(spool) = &mut watch.spool {
             spool.offer();
@@ -63,7 +64,7 @@ impl Watching<'_> {
     pub(crate) fn finish(self, engine: &mut Engine<Meter>) -> Result<(), Failure> {
         let watch = &mut engine.recorder().sink_mut().watch;
         if let Some(printer) = self.printer {
-            printer.finish(watch.page.take().unwrap_or_default())?;
+            printer.finish(core::mem::take(&mut watch.page))?;
         }
         match self.recording.zip(watch.spool.take()) {
             Some((recording, spool)) => {
