@@ -37,12 +37,35 @@ fn dealt(flows: impl Iterator<Item = u64>) -> [usize; 2] {
 }
 
 fn place(name: &str) -> PathBuf {
-    std::env::temp_dir().join(format!("sockhop-workers-{name}-{}", std::process::id()))
+    std::env::temp_dir().join(format!("sockhop-workers-{}-{name}", std::process::id()))
 }
 
 fn signal(running: &Running, signal: Signal) {
     let pid = Pid::from_raw(running.id().cast_signed()).expect("a process has a number");
     kill_process(pid, signal).expect("it is ours");
+}
+
+/// Clients of the flood at 8000 that read nothing until they are told to.
+struct Resting(Vec<(Running, PathBuf)>);
+
+impl Resting {
+    fn begin(namespace: &Namespace, count: usize) -> Self {
+        let one = |number: usize| {
+            let fifo = place(&format!("fifo-{count}-{number}"));
+            let path = fifo.to_string_lossy().into_owned();
+            namespace.shell(&format!("mkfifo '{path}'"));
+            (namespace.asker(&["rest", &path]), fifo)
+        };
+        Self((0..count).map(one).collect())
+    }
+
+    fn read_on(self) {
+        for (reader, fifo) in self.0 {
+            std::fs::write(&fifo, b"go").expect("the reader waits");
+            assert_eq!(reader.until("received"), "received 67108864 right");
+            std::fs::remove_file(&fifo).expect("it was made at the beginning");
+        }
+    }
 }
 
 #[test]
@@ -81,7 +104,7 @@ fn both_queues_carry_and_everything_that_is_told_is_of_both() {
     let shown =
         dealt(flows.map(|rest| rest.split(',').next().and_then(|flow| flow.parse().ok()).expect("a number")));
     assert!(shown.iter().all(|of| *of > 0), "each worker has some in TIME-WAIT: {said}");
-    let listeners = said.split("\"listeners\":[").nth(1).and_then(|rest| rest.split(']').next());
+    let listeners = said.split("\"listeners\":[").nth(1).and_then(|rest| rest.split("\"ports\"").next());
     assert_eq!(listeners.map(|all| all.matches("1080").count()), Some(1 + 1), "one of each family: {said}");
 
     let (summary, success) = proxy.interrupt();
@@ -147,25 +170,23 @@ fn datagrams_and_awaited_peers_find_their_worker_by_either_queue() {
 }
 
 #[test]
-fn what_the_stack_dials_is_carried_although_its_answers_come_by_either_queue() {
-    let name = "what_the_stack_dials_is_carried_although_its_answers_come_by_either_queue";
+fn what_the_stack_dials_and_sends_is_carried_by_the_worker_that_began_it() {
+    let name = "what_the_stack_dials_and_sends_is_carried_by_the_worker_that_began_it";
     if !possible(name, &["curl", "nc", "sha256sum"]) {
         return;
     }
     let namespace = Namespace::new();
     namespace.shell("ip addr add 10.99.0.1/32 dev lo");
-    let _http = namespace.origin("198.18.0.1:8000", "http");
-    let _echo = namespace.origin("198.18.0.1:8001", "echo");
+    let _http = namespace.origin("10.99.0.1:8000", "http");
+    let _echo = namespace.origin("10.99.0.1:8001", "echo");
     let _udp = namespace.origin("10.99.0.1:9000", "udp");
-    let proxy =
-        two(&namespace, &["--egress", "stack", "--metrics", "127.0.0.1:9090", "--allow", "198.18.0.1"]);
-    println!("{}", namespace.shell("ip addr"));
+    let proxy = two(&namespace, &["--egress", "stack", "--metrics", "127.0.0.1:9090"]);
     let many =
-        format!("for i in $(seq 30); do {CURL} -w '\\n' http://198.18.0.1:8000/; done | grep -c '^hello$'");
+        format!("for i in $(seq 30); do {CURL} -w '\\n' http://10.99.0.1:8000/; done | grep -c '^hello$'");
     assert_eq!(namespace.shell(&many), "30");
     let blob = "seq 1 1000000 | head -c 4194304";
     let sent = namespace.shell(&format!("{blob} | sha256sum"));
-    let one = format!("{blob} | nc -N -X 5 -x {V4} 198.18.0.1 8001 | sha256sum");
+    let one = format!("{blob} | nc -N -X 5 -x {V4} 10.99.0.1 8001 | sha256sum");
     let back = namespace.shell(&format!("for i in $(seq 8); do {one} & done; wait"));
     assert_eq!(back.lines().filter(|line| **line == *sent).count(), 8, "{back}");
     for _ in 0..38 {
@@ -181,6 +202,7 @@ fn what_the_stack_dials_is_carried_although_its_answers_come_by_either_queue() {
         }
         asker.until("closed");
     }
+    assert!(value(&namespace.shell(PAGE), "sockhop_stray_packets_total") > 0.0);
     let (summary, _) = proxy.interrupt();
     assert!(summary.iter().any(|line| line.contains("left over: 0 connections")), "{summary:?}");
 }
@@ -212,11 +234,7 @@ fn a_drain_waits_for_the_sessions_of_every_worker_and_a_reload_reaches_them() {
     while codes() != [0, 30] {
         assert!(std::time::Instant::now() < denied, "somebody still lets clients through");
     }
-    let fifo = place("fifo");
-    let path = fifo.to_string_lossy().into_owned();
-    namespace.shell(&format!("mkfifo '{path}'"));
-    // One session for each worker at least, but in a few of a thousand runs; then all are the other one's.
-    let readers: Vec<Running> = (0..8).map(|_| namespace.asker(&["rest", &path])).collect();
+    let resting = Resting::begin(&namespace, 8);
     let standing = format!("until {PAGE} | grep -q '^sockhop_sessions 8$'; do :; done; echo stands");
     assert_eq!(namespace.shell(&standing), "stands");
     signal(&proxy, Signal::TERM);
@@ -229,32 +247,32 @@ fn a_drain_waits_for_the_sessions_of_every_worker_and_a_reload_reaches_them() {
     while namespace.shell(&again) != "10" {
         assert!(std::time::Instant::now() < until, "somebody still listens");
     }
-    // A writer that stays lets every reader of the pipe go on, and its end ends them.
-    namespace.shell(&format!("exec 3<>'{path}'; :"));
-    let writer = std::fs::OpenOptions::new().write(true).open(&fifo).expect("the readers wait");
-    drop(writer);
-    for reader in readers {
-        assert_eq!(reader.until("received"), "received 67108864 right");
-    }
+    resting.read_on();
     proxy.until("is removed");
-    for path in [fifo, settings] {
-        std::fs::remove_file(path).expect("it was made above");
-    }
+    std::fs::remove_file(settings).expect("it was made above");
 }
 
 #[test]
 fn sources_are_counted_over_all_workers() {
-    if !possible("sources_are_counted_over_all_workers", &["curl"]) {
+    if !possible("sources_are_counted_over_all_workers", &["curl", "mkfifo"]) {
         return;
     }
     let namespace = Namespace::new();
     let proxy = two(&namespace, &["--per-source", "5", "--metrics", "127.0.0.1:9090"]);
-    let crowd = namespace.asker(&["stall", "20"]);
-    crowd.until("stall 20");
-    for _ in 0..15 {
-        proxy.until("has 5 sessions already");
+    let _flood = namespace.origin("127.0.0.1:8000", "flood");
+    let resting = Resting::begin(&namespace, 5);
+    let standing = format!("until {PAGE} | grep -q '^sockhop_sessions 5$'; do :; done; echo stands");
+    assert_eq!(namespace.shell(&standing), "stands");
+    // Whichever worker these come to, they are too many.
+    let more = format!(
+        "for i in $(seq 30); do {CURL} http://127.0.0.1:8000/; echo exit $?; done | grep -c 'exit 97'"
+    );
+    assert_eq!(namespace.shell(&more), "30");
+    assert_eq!(value(&namespace.shell(PAGE), "sockhop_caps_reached_total{cap=\"source\"}"), 30.0);
+    resting.read_on();
+    for _ in 0..5 {
+        proxy.until("down 67108864 B");
     }
-    assert_eq!(value(&namespace.shell(PAGE), "sockhop_caps_reached_total{cap=\"source\"}"), 15.0);
 }
 
 #[test]

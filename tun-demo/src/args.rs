@@ -226,7 +226,8 @@ pub(crate) struct Socks5 {
 
     /// Threads that share the work, each with a stack and a queue of the TUN of its own; as many as cores to spare
     ///
-    /// A connection stays with one of them, so this helps many connections and not a single one.
+    /// A connection stays with one of them, so this helps many connections and not a single one. Limits of the stack are
+    /// shared out among them; what --per-source and --rate say holds over all.
     #[arg(long, hide_short_help = true, value_name = "N", default_value = "1", value_parser = workers)]
     pub(crate) workers: usize,
 

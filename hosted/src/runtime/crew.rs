@@ -159,13 +159,14 @@ fn work<S: Sink>(
     status: &Status,
     mut tell: impl FnMut(Option<&Report>, &mut S),
 ) -> Outcome<S> {
-    let mut told = false;
+    let mut ending = false;
     loop {
         let now = worker.round(None, &mut tell)?;
         worker.tell(false);
         let mut done = 0;
         while let Ok(order) = orders.try_recv() {
             done += 1;
+            ending |= matches!(order, Order::Refuse | Order::Shut);
             match order {
                 Order::Reload(reloaded) => worker.reload(reloaded),
                 Order::Refuse => worker.refuse(),
@@ -177,9 +178,8 @@ fn work<S: Sink>(
         let before = status.sessions.swap(sessions, Ordering::Relaxed);
         let before = (before, status.connections.swap(connections, Ordering::Relaxed));
         status.done.fetch_add(done, Ordering::Release);
-        // From the first order on the other side counts who is still there.
-        told |= done > 0;
-        if told && (done > 0 || before != (sessions, connections)) {
+        // Towards the end the first worker waits for the last of them.
+        if done > 0 || ending && before != (sessions, connections) {
             status.wake();
         }
     }
