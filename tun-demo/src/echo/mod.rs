@@ -47,6 +47,7 @@ fn on_host(options: &flags::Echo, turns: Loop, echo: &mut Echo) -> Result<(), Fa
 
 fn on_stack(options: &flags::Echo, turns: Loop, echo: &mut Echo) -> Result<(), Failure> {
     let (tun, mut engine, watching) = stack::open(&options.stack)?;
+    let watching = watching.start();
     let at = SocketAddr::new(IpAddr::V4(options.stack.addr.0), flags::PORT);
     if !options.udp {
         engine.listen(at, 1);

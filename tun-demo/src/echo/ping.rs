@@ -77,6 +77,7 @@ fn from_stack(options: &Ping, turns: Loop, out: &mut impl Write) -> Result<Pingi
         Failure::new(USAGE, format!("{host:?} is no address, and the stack resolves no names"))
     })?;
     let (tun, mut engine, watching) = stack::open(&options.stack)?;
+    let watching = watching.start();
     let ip = IpAddr::V4(options.stack.addr.0);
     let unreachable = || Failure::new(ADDRESS, format!("the stack cannot reach {to}: is it IPv4?"));
     let means = if options.udp {

@@ -1,6 +1,6 @@
 //! The flags of `send` and `receive`.
 
-use crate::args::{cidr4, trace_file};
+use crate::args::{Sandbox, cidr4, trace_file};
 use clap::Args;
 use core::net::{IpAddr, Ipv4Addr};
 use sockhop_hosted::egress::Upstream;
@@ -104,6 +104,9 @@ pub(crate) struct Receive {
     /// Print one line of JSON for each file
     #[arg(long)]
     pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) sandbox: Sandbox,
 }
 
 /// The stack behind a TUN device.

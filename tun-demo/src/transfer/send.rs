@@ -95,6 +95,7 @@ fn from_stack(options: &Send, source: FileSource, host: &str, port: u16) -> Resu
     })?;
     let turns = Loop::new()?;
     let (tun, mut engine, watching) = stack::open(&options.stack)?;
+    let watching = watching.start();
     let local = SocketAddr::new(IpAddr::V4(options.stack.addr.0), 0);
     let flow = engine
         .connect(turns.now(), local, remote)
