@@ -124,6 +124,38 @@ fn echo_and_ping_keep_no_file_and_still_echo() {
 }
 
 #[test]
+fn a_locked_sender_sends_files_that_it_could_not_open_any_more() {
+    if !possible("a_locked_sender_sends_files_that_it_could_not_open_any_more", &[]) {
+        return;
+    }
+    let namespace = Namespace::new();
+    namespace.hosts("127.0.0.1 inbox.example\n");
+    let (home, trace) = (Folder::new("sent-home"), Folder::new("sent-trace"));
+    let sources = ["a.bin", "b.bin", "c.bin"].map(|name| file(&home, name, 200_000, 5));
+    let paths = sources.each_ref().map(|path| path.to_string_lossy().into_owned());
+    let trace = trace.path().join("sent.jsonl");
+    let kept = trace.to_string_lossy().into_owned();
+    for (how, to) in [
+        (&[][..], "inbox.example"),
+        (&["--from-stack", "--addr", "198.18.8.2/30", "--trace", &kept], "198.18.8.1"),
+    ] {
+        let inbox = owned("sent-inbox");
+        let _receiver = receive(&namespace, &inbox, &["--listen", "0.0.0.0:7007"]);
+        let line = [&["send", "--json"], how, &[&*paths[0], &*paths[1], &*paths[2], to]].concat();
+        let output = namespace.output(&program().to_string_lossy(), &line);
+        let (said, held) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success() && held.contains("locked in: user"), "{said}{held}");
+        assert_eq!(said.matches("\"outcome\":\"verified\"").count(), 3, "{said}");
+        assert!(
+            sources.iter().all(|source| same(&inbox.path().join(source.file_name().expect("named")), source))
+        );
+    }
+    // One stack has sent all three.
+    let traced = std::fs::read_to_string(&trace).expect("it was opened before");
+    assert!(traced.lines().count() > 30, "{traced}");
+}
+
+#[test]
 fn who_is_not_locked_in_is_told() {
     if !possible("who_is_not_locked_in_is_told", &[]) {
         return;

@@ -47,8 +47,8 @@ fn on_host(options: &flags::Echo, turns: Loop, echo: &mut Echo) -> Result<(), Fa
     Ok(turns.on_host(front, echo, |_, _| {})?)
 }
 
-fn on_stack(options: &flags::Echo, turns: Loop, echo: &mut Echo) -> Result<(), Failure> {
-    let (tun, mut engine, unwatched) = stack::open(&options.stack)?;
+fn on_stack(options: &flags::Echo, mut turns: Loop, echo: &mut Echo) -> Result<(), Failure> {
+    let (mut tun, mut engine, unwatched) = stack::open(&options.stack)?;
     let at = SocketAddr::new(IpAddr::V4(options.stack.addr.0), flags::PORT);
     if !options.udp {
         engine.listen(at, 1);
@@ -57,7 +57,7 @@ fn on_stack(options: &flags::Echo, turns: Loop, echo: &mut Echo) -> Result<(), F
     let held = lockdown::enter_alone(&options.sandbox, None)?;
     let watching = unwatched.start();
     greet(options, &[at], &held)?;
-    turns.on_stack(tun, &mut engine, echo, |_, engine: &mut Engine<Meter>, _| {
+    turns.on_stack(&mut tun, &mut engine, echo, |_, engine: &mut Engine<Meter>, _| {
         watching.look(engine);
     })?;
     watching.finish(&mut engine)?;

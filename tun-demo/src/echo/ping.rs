@@ -85,12 +85,12 @@ fn lock(options: &Ping) -> Result<(), Failure> {
     Ok(())
 }
 
-fn from_stack(options: &Ping, turns: Loop, out: &mut impl Write) -> Result<Pinging, Failure> {
+fn from_stack(options: &Ping, mut turns: Loop, out: &mut impl Write) -> Result<Pinging, Failure> {
     let (host, port) = &options.place;
     let to = host.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, *port)).map_err(|_| {
         Failure::new(USAGE, format!("{host:?} is no address, and the stack resolves no names"))
     })?;
-    let (tun, mut engine, unwatched) = stack::open(&options.stack)?;
+    let (mut tun, mut engine, unwatched) = stack::open(&options.stack)?;
     lock(options)?;
     let watching = unwatched.start();
     let ip = IpAddr::V4(options.stack.addr.0);
@@ -101,7 +101,7 @@ fn from_stack(options: &Ping, turns: Loop, out: &mut impl Write) -> Result<Pingi
         Means::Stream(engine.connect(turns.now(), SocketAddr::new(ip, 0), to).ok_or_else(unreachable)?)
     };
     let mut pinging = Pinging::new(means, token()?, options.count, options.interval, turns.now());
-    turns.on_stack(tun, &mut engine, &mut pinging, |pinging, engine: &mut Engine<Meter>, _| {
+    turns.on_stack(&mut tun, &mut engine, &mut pinging, |pinging, engine: &mut Engine<Meter>, _| {
         if !watching.look(engine) {
             tell(options, pinging, out);
         }

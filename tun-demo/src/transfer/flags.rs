@@ -63,6 +63,9 @@ pub(crate) struct Send {
     /// Print one line of JSON for each file
     #[arg(long)]
     pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) sandbox: Sandbox,
 }
 
 #[derive(Args, Debug)]

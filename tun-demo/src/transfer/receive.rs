@@ -60,18 +60,18 @@ fn on_host(options: &Receive, turns: Loop, mut receiving: Receiving, desk: &mut 
 
 fn on_stack(
     options: &Receive,
-    turns: Loop,
+    mut turns: Loop,
     mut receiving: Receiving,
     desk: &mut Desk,
 ) -> Result<(), Failure> {
-    let (tun, mut engine, unwatched) = stack::open(&options.stack)?;
+    let (mut tun, mut engine, unwatched) = stack::open(&options.stack)?;
     let at = SocketAddr::new(IpAddr::V4(options.stack.addr.0), PORT);
     engine.listen(at, 1);
     let held = lock(options, &receiving)?;
     let watching = unwatched.start();
     desk.greet(&format!("receiving into {} at {at} on {}", options.dir.display(), tun.name()))?;
     desk.greet(&held)?;
-    turns.on_stack(tun, &mut engine, &mut receiving, |receiving, engine: &mut Engine<Meter>, _| {
+    turns.on_stack(&mut tun, &mut engine, &mut receiving, |receiving, engine: &mut Engine<Meter>, _| {
         desk.look(receiving, Some(engine.sink().counted()));
         watching.look(engine);
     })?;
