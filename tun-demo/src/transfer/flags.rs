@@ -26,6 +26,7 @@ pub(crate) const RECEIVE: &str = "Examples:
   sudo tun-demo receive incoming --on-stack   at 198.18.0.2:7007, on the stack behind a TUN device
   printf 'name.txt' | nc host 7007            even this gets its \"ok\"
 
+Under sudo it becomes whom the folder belongs to, so that the files are his. --run-as names somebody else.
 With --once the exit code tells: 0 verified, 7 unverified, 8 truncated, 9 refused.";
 
 #[derive(Args, Debug)]
