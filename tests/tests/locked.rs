@@ -97,6 +97,19 @@ fn a_folder_of_roots_is_filled_by_a_root_without_capabilities() {
 }
 
 #[test]
+fn a_ladder_lets_the_receiver_say_what_has_come() {
+    if !possible("a_ladder_lets_the_receiver_say_what_has_come", &[]) {
+        return;
+    }
+    let namespace = Namespace::new();
+    let (home, inbox) = (Folder::new("ladder-home"), owned("ladder-inbox"));
+    let (place, host) = PLACES[1];
+    let receiver = receive(&namespace, &inbox, &[place, &["--ladder", "--once"]].concat());
+    assert!(send(&namespace, &file(&home, "a.bin", 200_000, 6), host).contains("verified"));
+    receiver.until("verified, 200000 B");
+}
+
+#[test]
 fn echo_and_ping_keep_no_file_and_still_echo() {
     if !possible("echo_and_ping_keep_no_file_and_still_echo", &[]) {
         return;
@@ -137,7 +150,7 @@ fn a_locked_sender_sends_files_that_it_could_not_open_any_more() {
     let kept = trace.to_string_lossy().into_owned();
     for (how, to) in [
         (&[][..], "inbox.example"),
-        (&["--from-stack", "--addr", "198.18.8.2/30", "--trace", &kept], "198.18.8.1"),
+        (&["--from-stack", "--addr", "198.18.8.2/30", "--ladder", "--trace", &kept], "198.18.8.1"),
     ] {
         let inbox = owned("sent-inbox");
         let _receiver = receive(&namespace, &inbox, &["--listen", "0.0.0.0:7007"]);

@@ -143,8 +143,9 @@ struct Ladder {
 
 impl Ladder {
     fn print(&mut self, shared: &Shared) -> io::Result<()> {
-        let mut out = io::stdout().lock();
         while let Some(page) = next(shared) {
+            // Between two pages others have something to say.
+            let mut out = io::stdout().lock();
             for event in &page.events {
                 self.event(event, &mut out)?;
             }
@@ -155,6 +156,7 @@ impl Ladder {
                 writeln!(out, "{} lines were lost: they came faster than they could be printed", page.lost)?;
             }
             out.flush()?;
+            drop(out);
             collect(shared);
         }
         Ok(())
