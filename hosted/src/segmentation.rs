@@ -2,6 +2,23 @@
 //!
 //! A stack is cheaper when it handles 64 KiB at a time. The wire takes no more than its MTU at a time, so somebody cuts
 //! a large segment into packets and computes their checksums: the kernel where it can, [`cut`] otherwise.
+//!
+//! ```
+//! use sockhop::tcp::{Empty, Flags, Seq, is_intact};
+//! use sockhop_hosted::segmentation::cut;
+//!
+//! let (from, to) = ("[2001:db8::1]:1080".parse().unwrap(), "[2001:db8::2]:40000".parse().unwrap());
+//! let mut segment = vec![0; 60 + 3_000];
+//! Empty { seq: Seq(1), ack: Seq(7), flags: Flags::ACK, window: 9 }.write(from, to, &mut segment);
+//! segment[4..6].copy_from_slice(&(20 + 3_000_u16).to_be_bytes()); // the length in its IPv6 header
+//!
+//! let mut lengths = vec![];
+//! cut(&mut segment, 60, 1_440, |packet| {
+//!     assert!(is_intact(packet));
+//!     lengths.push(packet.len());
+//! });
+//! assert_eq!(lengths, [1_500, 1_500, 180]);
+//! ```
 
 use core::ops::Range;
 use sockhop::tcp::{Flags, seal};

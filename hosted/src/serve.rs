@@ -129,18 +129,20 @@ impl Loop {
         Ok(())
     }
 
-    /// The same on a stack behind a TUN device.
+    /// The same on a stack behind a TUN device, which then can serve again.
     ///
     /// # Errors
     /// The host's, when waiting or reading from the TUN fails.
     pub fn on_stack<T: Sink, S: Service<Engine<T>>>(
-        mut self,
-        mut tun: Tun,
+        &mut self,
+        tun: &mut Tun,
         engine: &mut Engine<T>,
         service: &mut S,
         mut tell: impl FnMut(&mut S, &mut Engine<T>, Instant),
     ) -> io::Result<()> {
-        self.poll.registry().register(&mut SourceFd(&tun.as_raw_fd()), TUN, Interest::READABLE)?;
+        let device = tun.as_raw_fd();
+        self.poll.registry().register(&mut SourceFd(&device), TUN, Interest::READABLE)?;
+        self.stopping = None;
         let mut events = Events::with_capacity(64);
         let mut packet = vec![0; tun::LONGEST];
         let (mut more, mut packets) = (true, true);
@@ -158,17 +160,17 @@ impl Loop {
                 }
             }
             more = service.work(now, engine);
-            engine.flush(now, &mut tun);
+            engine.flush(now, tun);
             tell(service, engine, now);
             if self.is_asked_to_stop(now, service, engine) {
                 break;
             }
-            engine.flush(now, &mut tun);
+            engine.flush(now, tun);
             if self.stopping.is_some_and(|until| until <= now || engine.load().flows == 0) {
                 break;
             }
         }
-        Ok(())
+        self.poll.registry().deregister(&mut SourceFd(&device))
     }
 
     fn wait(&mut self, events: &mut Events, more: bool, next: [Option<Instant>; 3]) -> io::Result<()> {

@@ -54,10 +54,7 @@ impl core::error::Error for DialError {}
 /// # Errors
 /// [`DialError`].
 pub fn dial(host: &str, port: u16, via: Option<&Upstream>) -> Result<TcpStream, DialError> {
-    match via {
-        None => reach(host, port),
-        Some(server) => ask(server, Command::Connect, target(host, port)).map(|(stream, _)| stream),
-    }
+    Road::find(host, port, via)?.dial()
 }
 
 /// Opens an association at a SOCKS5 server: datagrams go to the address returned, for as long as the stream stands.
@@ -65,8 +62,61 @@ pub fn dial(host: &str, port: u16, via: Option<&Upstream>) -> Result<TcpStream, 
 /// # Errors
 /// [`DialError`].
 pub fn associate(server: &Upstream) -> Result<(TcpStream, SocketAddr), DialError> {
+    associate_at(server, &resolve(&server.at().host.to_string(), server.at().port)?)
+}
+
+/// How to get to a place, with its names resolved: what is left to do needs sockets of TCP and nothing else.
+#[derive(Clone, Debug)]
+pub struct Road<'a> {
+    target: TargetOf<Vec<u8>>,
+    /// The addresses of the server, and without one those of the place.
+    first: Vec<SocketAddr>,
+    server: Option<&'a Upstream>,
+}
+
+impl<'a> Road<'a> {
+    /// Resolves a server's name and leaves the place's own to it, or resolves that without a server.
+    ///
+    /// # Errors
+    /// [`DialError::Host`].
+    pub fn find(host: &str, port: u16, via: Option<&'a Upstream>) -> Result<Self, DialError> {
+        let first = match via {
+            None => resolve(host, port)?,
+            Some(server) => resolve(&server.at().host.to_string(), server.at().port)?,
+        };
+        Ok(Self { target: target(host, port), first, server: via })
+    }
+
+    /// Returns the addresses that are connected to, in the order in which they are tried; there is one at least.
+    pub fn first(&self) -> &[SocketAddr] {
+        &self.first
+    }
+
+    /// Connects, waiting for it.
+    ///
+    /// # Errors
+    /// [`DialError`].
+    pub fn dial(&self) -> Result<TcpStream, DialError> {
+        match self.server {
+            None => reach(&self.target.to_string(), &self.first),
+            Some(server) => {
+                ask(server, &self.first, Command::Connect, self.target.clone()).map(|(stream, _)| stream)
+            }
+        }
+    }
+
+    /// Opens an association as [`associate`] does; `None` where the road leads through no server.
+    ///
+    /// # Errors
+    /// [`DialError`].
+    pub fn associate(&self) -> Result<Option<(TcpStream, SocketAddr)>, DialError> {
+        self.server.map(|server| associate_at(server, &self.first)).transpose()
+    }
+}
+
+fn associate_at(server: &Upstream, at: &[SocketAddr]) -> Result<(TcpStream, SocketAddr), DialError> {
     let from = TargetOf { host: HostOf::Ip(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), port: 0 };
-    let (stream, bound) = ask(server, Command::Associate, from)?;
+    let (stream, bound) = ask(server, at, Command::Associate, from)?;
     let host = |error: io::Error| DialError::Host(server.to_string(), error);
     let peer = stream.peer_addr().map_err(host)?;
     // A server that names no address means its own.
@@ -87,10 +137,11 @@ pub fn target(host: &str, port: u16) -> TargetOf<Vec<u8>> {
 /// Asks a server for something, and returns its connection and the address it answers with.
 fn ask(
     server: &Upstream,
+    at: &[SocketAddr],
     command: Command,
     target: TargetOf<Vec<u8>>,
 ) -> Result<(TcpStream, Option<SocketAddr>), DialError> {
-    let mut stream = reach(&server.at().host.to_string(), server.at().port)?;
+    let mut stream = reach(&server.at().to_string(), at)?;
     let refused = |error| DialError::Server(server.to_string(), error);
     let client = Client::new(command, target, server.login().cloned()).map_err(refused)?;
     match talk(&mut stream, client) {
@@ -100,20 +151,24 @@ fn ask(
     }
 }
 
-/// Tries each address of a host.
-fn reach(host: &str, port: u16) -> Result<TcpStream, DialError> {
-    let place = || format!("{host}:{port}");
-    let named = |error: io::Error| DialError::Host(place(), error);
-    let host = host.trim_matches(['[', ']']);
+/// Returns the addresses of a host, one at least.
+fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, DialError> {
+    let named = |error: io::Error| DialError::Host(format!("{host}:{port}"), error);
+    let found: Vec<_> = (host.trim_matches(['[', ']']), port).to_socket_addrs().map_err(named)?.collect();
+    if found.is_empty() { Err(named(io::ErrorKind::NotFound.into())) } else { Ok(found) }
+}
+
+/// Tries each address of a place.
+fn reach(place: &str, at: &[SocketAddr]) -> Result<TcpStream, DialError> {
     let mut last = io::Error::from(io::ErrorKind::NotFound);
-    for at in (host, port).to_socket_addrs().map_err(named)? {
-        match TcpStream::connect_timeout(&at, CONNECT) {
+    for at in at {
+        match TcpStream::connect_timeout(at, CONNECT) {
             Ok(stream) if is_itself(&stream) => last = io::ErrorKind::ConnectionRefused.into(),
             Ok(stream) => return Ok(stream),
             Err(error) => last = error,
         }
     }
-    Err(named(last))
+    Err(DialError::Host(place.to_owned(), last))
 }
 
 /// Returns whether both ends are one: a port that nobody listens at can be the one that is dialled from.

@@ -4,6 +4,18 @@
 //! itself: more than a round trip through the stack. So after waits that were short the next is expected to be short too,
 //! and the loop looks for a moment before it sleeps, and lets others run meanwhile. After waits that were long it sleeps at
 //! once: whoever has little to do costs nothing.
+//!
+//! ```
+//! use core::time::Duration;
+//! use mio::{Events, Poll};
+//! use sockhop_hosted::waiting::Waiting;
+//!
+//! let (mut poll, mut events) = (Poll::new()?, Events::with_capacity(8));
+//! let mut waiting = Waiting::default();
+//! waiting.wait(&mut poll, &mut events, Some(Duration::from_millis(1)))?;
+//! assert!(events.is_empty(), "nobody has anything to say");
+//! # Ok::<(), std::io::Error>(())
+//! ```
 
 use core::time::Duration;
 use mio::{Events, Poll};

@@ -28,7 +28,7 @@ const FAILING: [(&str, i32, &str); 1] = [(
 
 /// What is not run here, and why. Commands that build, and scripts of the repository, need not be named when `.ci/run`
 /// calls them.
-const NOT_RUN: [(&str, &str); 13] = [
+const NOT_RUN: [(&str, &str); 18] = [
     ("bash .ci/run", "it runs this test"),
     ("cargo test -p sockhop-tests --test statements -- --nocapture", "part of `cargo test --workspace`"),
     ("cargo +nightly fuzz run socks5_parse", "it has no end; .ci/run gives each target some seconds"),
@@ -38,6 +38,11 @@ const NOT_RUN: [(&str, &str); 13] = [
     ("cargo bench -p sockhop-tests --bench trace", "it measures"),
     ("tests/bench/report", "it measures"),
     ("tests/bench/transfer", "it measures"),
+    ("sudo tests/bench/peers --with-crates", "it measures, for half an hour"),
+    ("sudo tests/bench/peers --quick", "it measures"),
+    ("sudo tests/bench/peers --only ours direct", "it measures"),
+    ("apt-get install microsocks dante-server passt slirp4netns iperf3", "it changes the system"),
+    ("tests/soak volume", "it carries 50 GB; .ci/run soaks for a minute"),
     ("tests/bench/seeds 1000000", "it takes an hour; .ci/run plays thousands of fresh seeds"),
     ("systemctl enable --now sockhop", "it needs systemd; tests/package starts the unit's own line"),
     ("systemctl enable --now sockhop-listen.socket", "it needs systemd; `--test service` hands sockets over"),

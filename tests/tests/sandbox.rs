@@ -1,5 +1,6 @@
 //! What a locked process can do no more, whoever started it, and what it still can.
 
+use sockhop_tests::folder::Folder;
 use sockhop_tests::netns::{neighbour, possible};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -115,6 +116,31 @@ fn landlock_alone_keeps_files_away_that_are_not_in_the_plan() {
     let said: Vec<&str> = lines[1..].iter().filter_map(|line| line.split(": ").nth(1)).collect();
     assert_eq!(said[0], "done");
     assert!(said[1..].iter().all(|how| how.starts_with("Permission denied")), "{said:?}");
+}
+
+#[test]
+fn only_where_a_folder_is_kept_files_are_made_and_locked_and_only_in_it() {
+    if !possible("only_where_a_folder_is_kept_files_are_made_and_locked_and_only_in_it", &["unshare"]) {
+        return;
+    }
+    let folder = Folder::new("filled");
+    let path = folder.path().to_string_lossy().into_owned();
+    let (fill, make, beside) =
+        (format!("fill={path}"), format!("make={path}/new"), format!("make={path}-beside"));
+    let tries = [&*make, &*beside, "lock", "/etc/shadow", "unix", "exec", "kill"];
+    // In this namespace the process stays root, whom file permissions stop nowhere.
+    let root = ["unshare", "--user", "--map-root-user"];
+    let how = |lines: Vec<String>| {
+        let said = lines[1..].iter().filter_map(|line| line.rsplit_once(": ").map(|(_, how)| how.to_owned()));
+        said.map(|how| how.split(" (").next().unwrap_or("").to_owned()).collect::<Vec<_>>()
+    };
+    let (denied, foreign) = ("Permission denied", "Operation not permitted");
+    let kept = tried(&root, &[&["gentle", &fill], &tries[..]].concat());
+    assert!(kept[0].contains("its own files only"), "{}", kept[0]);
+    assert_eq!(how(kept), ["done", denied, "done", denied, foreign, foreign, foreign]);
+    assert_eq!(folder.names(), ["new"]);
+    let nothing = tried(&root, &[&["gentle"], &tries[..3]].concat());
+    assert_eq!(how(nothing), [denied, denied, foreign]);
 }
 
 #[test]

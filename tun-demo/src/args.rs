@@ -6,7 +6,7 @@ mod service;
 pub(crate) use looking::{
     Control, Netstat, States, Top, Trace, TraceCheck, TraceConvert, TraceReport, TraceShow, Which,
 };
-pub(crate) use service::{Locking, Resolution, Service};
+pub(crate) use service::{Locking, Resolution, Sandbox, Service};
 
 use crate::echo::flags::{Echo, Ping};
 use crate::exit;

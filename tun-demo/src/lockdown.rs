@@ -1,11 +1,14 @@
 //! What the program gives up between its device and its first client.
 
-use crate::args::{Resolution, Socks5};
+use crate::args::{Resolution, Sandbox, Socks5};
 use crate::exit::{FAILED, Failure, USAGE};
 use sockhop_hosted::resolve::Names;
 use sockhop_hosted::sandbox::{Account, Files, Keeper, Plan};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// What is said where nothing holds.
+const OPEN: &str = "NOT locked in: whoever finds a flaw in it has all that this user has (--no-sandbox)";
 
 /// The process once it is locked in; what was set up is undone when this is dropped.
 #[derive(Debug)]
@@ -26,14 +29,12 @@ pub(crate) struct Lockdown<U> {
 /// Everything that has to be opened is open before this, and no thread has been started.
 pub(crate) fn enter<U>(options: &Socks5, undo: U) -> Result<Lockdown<U>, Failure> {
     let locking = &options.locking;
-    if locking.no_sandbox {
+    if locking.sandbox.no_sandbox {
         let names = match locking.names {
             Resolution::Stub => Names::Stub(Files::default()),
             Resolution::Libc => Names::Libc,
         };
-        let held =
-            "NOT locked in: whoever finds a flaw in it has all that this user has (--no-sandbox)".to_owned();
-        return Ok(Lockdown { files: Files::default(), names, held, _undo: Some(undo) });
+        return Ok(Lockdown { files: Files::default(), names, held: OPEN.to_owned(), _undo: Some(undo) });
     }
     if locking.names == Resolution::Libc {
         let text = "--names libc opens files and plug-ins, which the sandbox does not let it: add --no-sandbox, or leave it out";
@@ -41,11 +42,29 @@ pub(crate) fn enter<U>(options: &Socks5, undo: U) -> Result<Lockdown<U>, Failure
     }
     let named = [&options.config, &options.users].into_iter().flatten().cloned();
     let paths: Vec<PathBuf> = Names::PATHS.iter().map(PathBuf::from).chain(named).collect();
-    let run_as = locking.run_as.as_deref().map(str::parse::<Account>).transpose();
-    let run_as = run_as.map_err(|text| Failure::new(USAGE, format!("--run-as: {text}")))?;
+    let run_as = named_by(&locking.sandbox)?;
     let keeper = Keeper::start(paths, || drop(undo))
         .map_err(|error| Failure::new(FAILED, format!("no process could be split off: {error}")))?;
     let files = Files::kept_by(Arc::new(keeper));
     let held = Plan { run_as, terminal: options.top, ..Plan::default() }.enter()?.to_string();
     Ok(Lockdown { names: Names::Stub(files.clone()), files, held, _undo: None })
+}
+
+/// Gives up what is not needed to serve without settings: it keeps what is in `folder`, or no file; says what holds.
+///
+/// As root it becomes whom the folder belongs to, so that what comes into it is his. All else is open before this, and
+/// no thread has been started.
+pub(crate) fn enter_alone(sandbox: &Sandbox, folder: Option<&Path>) -> Result<String, Failure> {
+    if sandbox.no_sandbox {
+        return Ok(OPEN.to_owned());
+    }
+    let owner = folder.filter(|_| rustix::process::geteuid().is_root()).map(Account::owner_of).transpose()?;
+    let run_as = named_by(sandbox)?.or(owner);
+    let write = folder.map(Path::to_owned).into_iter().collect();
+    Ok(Plan { run_as, write, ..Plan::default() }.enter()?.to_string())
+}
+
+fn named_by(sandbox: &Sandbox) -> Result<Option<Account>, Failure> {
+    let account = sandbox.run_as.as_deref().map(str::parse::<Account>).transpose();
+    account.map_err(|text| Failure::new(USAGE, format!("--run-as: {text}")))
 }

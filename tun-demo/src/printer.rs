@@ -159,7 +159,6 @@ struct Ladder {
 
 impl Ladder {
     fn print(mut self, shared: &Shared) -> io::Result<()> {
-        let mut out = io::stdout().lock();
         let mut goes_on = true;
         while goes_on {
             let page = next(shared, self.merge.patience());
@@ -173,6 +172,8 @@ impl Ladder {
                 }
                 Some(_) | None => (self.merge.rest(), 0),
             };
+            // Between two pages others have something to say.
+            let mut out = io::stdout().lock();
             for event in &events {
                 self.event(event, &mut out)?;
             }
@@ -185,6 +186,7 @@ impl Ladder {
                 writeln!(out, "{lost} lines were lost: they came faster than they could be printed")?;
             }
             out.flush()?;
+            drop(out);
             collect(shared);
         }
         Ok(())

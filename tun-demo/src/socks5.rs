@@ -1,6 +1,6 @@
 //! `tun-demo socks5`: the proxy on the stack behind a TUN device, or at a socket of this host.
 
-use crate::args::{Arguments, Command, Net6, Socks5, host_of};
+use crate::args::{Arguments, Command, Locking, Net6, Socks5, host_of};
 use crate::config;
 use crate::exit::{ADDRESS, FAILED, Failure, PRIVILEGE, USAGE};
 use crate::lockdown;
@@ -292,7 +292,8 @@ fn again(files: &Files) -> Result<(Box<Socks5>, proxy::Config), Failure> {
 fn fixed(options: &Socks5) -> impl PartialEq + use<> {
     let stack = (options.tun.clone(), options.addr, options.addr6, options.port, options.mtu, options.ladder);
     let shown = (options.control.clone(), options.top, options.trace.clone());
-    let locking = (options.locking.run_as.clone(), options.locking.no_sandbox, options.locking.names);
+    let Locking { sandbox, names } = &options.locking;
+    let locking = (sandbox.run_as.clone(), sandbox.no_sandbox, *names);
     let service =
         (options.service.activated, options.service.log, options.service.metrics, options.service.drain);
     let ways =

@@ -2,6 +2,9 @@
 
 use core::fmt;
 use core::str::FromStr;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 /// The user and group that nobody's files belong to.
 const NOBODY: Account = Account { user: 65_534, group: 65_534 };
@@ -49,6 +52,15 @@ impl Account {
 
     fn of(user: &str, group: &str) -> Option<Self> {
         Some(Self { user: user.parse().ok()?, group: group.parse().ok()? })
+    }
+
+    /// Returns whom a file or folder belongs to, root included.
+    ///
+    /// # Errors
+    /// Those of looking at it.
+    pub fn owner_of(path: &Path) -> io::Result<Self> {
+        let there = std::fs::metadata(path)?;
+        Ok(Self { user: there.uid(), group: there.gid() })
     }
 
     /// Returns whoever called `sudo`, and `nobody` when nobody did or root himself.

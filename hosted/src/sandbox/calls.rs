@@ -180,8 +180,34 @@ const FILES: &[i64] = &[
     libc::SYS_rename,
 ];
 
+/// Calls by which a file is received: locked, given its time and mode and then its name, on a disk with room for it.
+///
+/// Without a path to write in the plan they are as foreign as any other.
+const WRITING: &[i64] = &[
+    libc::SYS_flock,
+    libc::SYS_fchmod,
+    libc::SYS_utimensat,
+    libc::SYS_linkat,
+    libc::SYS_fstatfs,
+    libc::SYS_statfs,
+    // Newer machines have `renameat2` only.
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    libc::SYS_renameat,
+];
+
+/// How much of the file system is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// No file.
+    Nothing,
+    /// Files are read.
+    Read,
+    /// Files are made and changed.
+    Write,
+}
+
 /// Leaves the calls above and returns how many they are; `None` when the kernel has no seccomp.
-pub(super) fn restrict(files: bool, terminal: bool, stern: bool) -> Option<usize> {
+pub(super) fn restrict(reach: Reach, terminal: bool, stern: bool) -> Option<usize> {
     let errno = |number: i32| SeccompAction::Errno(number.cast_unsigned());
     let other = if stern { SeccompAction::KillProcess } else { errno(libc::EPERM) };
     // Its flags are behind a pointer, where no filter sees them; the C library then uses `clone`.
@@ -190,17 +216,19 @@ pub(super) fn restrict(files: bool, terminal: bool, stern: bool) -> Option<usize
     let own = [(0, ANY, u64::from(std::process::id()))];
     let own: [(i64, Only<'_>); 1] = [(libc::SYS_kill, &own)];
     let some = if terminal { [SOME, TERMINAL, &own].concat() } else { SOME.to_vec() };
+    let calls = if reach == Reach::Write { [CALLS, WRITING].concat() } else { CALLS.to_vec() };
     let mut filters = vec![
-        filter(&[CALLS, FILES, &unseen].concat(), &some, other, SeccompAction::Allow)?,
+        filter(&[&calls, FILES, &unseen].concat(), &some, other, SeccompAction::Allow)?,
         filter(&unseen, &[], SeccompAction::Allow, errno(libc::ENOSYS))?,
     ];
+    let files = reach != Reach::Nothing;
     if !files {
         filters.push(filter(FILES, &[], SeccompAction::Allow, errno(libc::EACCES))?);
     }
     // Of several filters the sternest answer counts; the first one would let no other follow it.
     filters.iter().rev().try_for_each(|filter| apply_filter(filter).ok())?;
     let some: BTreeSet<i64> = some.iter().map(|(call, _)| *call).collect();
-    Some(CALLS.len() + some.len() + if files { FILES.len() } else { 0 })
+    Some(calls.len() + some.len() + if files { FILES.len() } else { 0 })
 }
 
 /// Compiles a filter for calls that do and do not match.

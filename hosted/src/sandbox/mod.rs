@@ -27,6 +27,7 @@ mod keeper;
 mod privileges;
 
 pub use account::Account;
+use calls::Reach;
 pub use files::Extent;
 pub use keeper::{Files, Keeper};
 
@@ -145,10 +146,14 @@ impl Plan {
         }
         // In this order: each step needs what the next one gives up.
         privileges::drop_all(self.run_as)?;
-        let files = !self.read.is_empty() || !self.write.is_empty();
+        let reach = match (self.read.is_empty(), self.write.is_empty()) {
+            (true, true) => Reach::Nothing,
+            (false, true) => Reach::Read,
+            (_, false) => Reach::Write,
+        };
         let landlock = files::restrict(&self.read, &self.write)?;
-        let calls = calls::restrict(files, self.terminal, self.stern);
+        let calls = calls::restrict(reach, self.terminal, self.stern);
         let user = rustix::process::geteuid().as_raw();
-        Ok(Held { user, landlock, calls, stern: self.stern, files })
+        Ok(Held { user, landlock, calls, stern: self.stern, files: reach != Reach::Nothing })
     }
 }

@@ -1,6 +1,6 @@
 //! A folder that names lead into and never out of.
 
-use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags, ResolveFlags, Stat};
+use rustix::fs::{Access, AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io;
@@ -21,6 +21,11 @@ impl Folder {
     pub fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Ok(Self { dir: rustix::fs::openat(CWD, path, flags, Mode::empty())? })
+    }
+
+    /// Returns whether this process may make files in it.
+    pub fn takes_files(&self) -> bool {
+        rustix::fs::accessat(&self.dir, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::empty()).is_ok()
     }
 
     /// Opens a file for reading, and for writing if `create` says so; links are not followed.

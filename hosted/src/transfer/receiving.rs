@@ -103,6 +103,11 @@ impl Receiving {
         self
     }
 
+    /// Returns where files are received into.
+    pub fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
     /// Returns what became of a file that is over.
     pub fn next_report(&mut self) -> Option<Received> {
         self.reports.pop_front()

@@ -94,6 +94,15 @@ impl FileSource {
         Ok(Self { file, name, stat, first })
     }
 
+    /// Takes the file as it is now: what changed since it was opened is no fault.
+    ///
+    /// # Errors
+    /// [`SourceError::Host`].
+    pub fn renewed(self) -> Result<Self, SourceError> {
+        let Self { file, name, .. } = self;
+        Self::of(file, name.clone()).map_err(|error| SourceError::Host(name, error))
+    }
+
     /// Returns the name it is sent by.
     pub fn name(&self) -> &str {
         &self.name

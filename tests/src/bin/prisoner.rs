@@ -20,16 +20,16 @@ fn main() -> ExitCode {
     match words.split_first() {
         Some((&"keeper", [file, mark])) => keep(file, mark),
         Some((mode @ (&"gentle" | &"stern"), tries)) => {
-            let (kept, tries): (Vec<&str>, Vec<&str>) =
-                tries.iter().partition(|word| word.starts_with("keep="));
-            let read = kept.iter().map(|word| PathBuf::from(word.trim_start_matches("keep="))).collect();
-            lock(&Plan { stern: *mode == "stern", read, ..Plan::default() });
-            for name in tries {
+            let paths =
+                |kind| tries.iter().filter_map(move |word| word.strip_prefix(kind)).map(PathBuf::from);
+            let (read, write) = (paths("keep=").collect(), paths("fill=").collect());
+            lock(&Plan { stern: *mode == "stern", read, write, ..Plan::default() });
+            for name in tries.iter().filter(|word| !word.starts_with("keep=") && !word.starts_with("fill=")) {
                 println!("{name}: {}", said(attempt(name)));
             }
         }
         Some(_) | None => {
-            eprintln!("prisoner gentle|stern [keep=PATH].. TRY..\nprisoner keeper FILE MARK");
+            eprintln!("prisoner gentle|stern [keep=PATH].. [fill=PATH].. TRY..\nprisoner keeper FILE MARK");
             return ExitCode::FAILURE;
         }
     }
@@ -77,6 +77,7 @@ fn attempt(name: &str) -> io::Result<()> {
         "packet" => open(AddressFamily::PACKET, SocketType::RAW),
         "raw" => open(AddressFamily::INET, SocketType::RAW),
         "write" => fs::write("/tmp/sockhop-prisoner", "out"),
+        "lock" => Ok(rustix::fs::flock(io::stdin(), rustix::fs::FlockOperation::NonBlockingLockShared)?),
         "exec" => Err(Command::new("/bin/true").exec()),
         "spawn" => Command::new("/bin/true").status().map(drop),
         "kill" => Ok(rustix::process::kill_process(parent, Signal::URG)?),
@@ -86,7 +87,10 @@ fn attempt(name: &str) -> io::Result<()> {
             rustix::process::Uid::ROOT,
             rustix::process::Uid::ROOT,
         )?),
-        path => fs::read(path).map(drop),
+        path => match path.strip_prefix("make=") {
+            Some(path) => fs::write(path, "in"),
+            None => fs::read(path).map(drop),
+        },
     }
 }
 

@@ -5,16 +5,23 @@ use clap::{Args, ValueEnum};
 use core::net::SocketAddr;
 use core::time::Duration;
 
-/// What the program gives up once it serves.
+/// What a command gives up once all it needs is open.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct Locking {
-    /// Whom to become once the device is open: a user, or numbers as in 1000:1000 [default: whoever called sudo, or nobody]
+pub(crate) struct Sandbox {
+    /// Whom to become once all is open: a user, or numbers as in 1000:1000 [default: whoever called sudo, or nobody; for receive the folder's owner]
     #[arg(long, hide_short_help = true, value_name = "USER")]
     pub(crate) run_as: Option<String>,
 
     /// Keep every privilege, file and system call: only to find out whether the sandbox is in the way
     #[arg(long, hide_short_help = true, conflicts_with = "run_as")]
     pub(crate) no_sandbox: bool,
+}
+
+/// What the proxy gives up once it serves, and what it does without it.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Locking {
+    #[command(flatten)]
+    pub(crate) sandbox: Sandbox,
 
     /// Who resolves names
     ///

@@ -1,5 +1,6 @@
 //! The flags of `echo` and `ping`.
 
+use crate::args::Sandbox;
 use crate::transfer::flags::Stack;
 use clap::Args;
 use core::net::SocketAddr;
@@ -40,6 +41,9 @@ pub(crate) struct Echo {
 
     #[command(flatten)]
     pub(crate) stack: Stack,
+
+    #[command(flatten)]
+    pub(crate) sandbox: Sandbox,
 }
 
 #[derive(Args, Debug)]
@@ -74,6 +78,9 @@ pub(crate) struct Ping {
     /// Print the sums only
     #[arg(long, short)]
     pub(crate) quiet: bool,
+
+    #[command(flatten)]
+    pub(crate) sandbox: Sandbox,
 }
 
 fn place(text: &str) -> Result<(String, u16), String> {

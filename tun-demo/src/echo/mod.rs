@@ -4,6 +4,7 @@ pub(crate) mod flags;
 pub(crate) mod ping;
 
 use crate::exit::Failure;
+use crate::lockdown;
 use crate::socks5::cannot_listen;
 use crate::transfer::meter::Meter;
 use crate::transfer::stack;
@@ -37,33 +38,39 @@ fn on_host(options: &flags::Echo, turns: Loop, echo: &mut Echo) -> Result<(), Fa
     let mut front = HostFront::new(turns.registry().try_clone()?, streams, MOST)?;
     // Where the host chooses a port, both protocols get the same one.
     let listens = front.listens_at()?;
+    let mut places = Vec::new();
     for at in if options.udp { at } else { &listens } {
         let named = |error: std::io::Error| std::io::Error::new(error.kind(), format!("{at}: {error}"));
-        let at = front.open_port_at(*at).map_err(|error| cannot_listen(&named(error)))?;
-        greet(options, at)?;
+        places.push(front.open_port_at(*at).map_err(|error| cannot_listen(&named(error)))?);
     }
+    greet(options, &places, &lockdown::enter_alone(&options.sandbox, None)?)?;
     Ok(turns.on_host(front, echo, |_, _| {})?)
 }
 
-fn on_stack(options: &flags::Echo, turns: Loop, echo: &mut Echo) -> Result<(), Failure> {
-    let (tun, mut engine, watching) = stack::open(&options.stack)?;
+fn on_stack(options: &flags::Echo, mut turns: Loop, echo: &mut Echo) -> Result<(), Failure> {
+    let (mut tun, mut engine, unwatched) = stack::open(&options.stack)?;
     let at = SocketAddr::new(IpAddr::V4(options.stack.addr.0), flags::PORT);
     if !options.udp {
         engine.listen(at, 1);
     }
     engine.open_port_at(at);
-    greet(options, at)?;
-    turns.on_stack(tun, &mut engine, echo, |_, engine: &mut Engine<Meter>, _| {
+    let held = lockdown::enter_alone(&options.sandbox, None)?;
+    let watching = unwatched.start();
+    greet(options, &[at], &held)?;
+    turns.on_stack(&mut tun, &mut engine, echo, |_, engine: &mut Engine<Meter>, _| {
         watching.look(engine);
     })?;
     watching.finish(&mut engine)?;
     Ok(())
 }
 
-fn greet(options: &flags::Echo, at: SocketAddr) -> Result<(), Failure> {
+fn greet(options: &flags::Echo, places: &[SocketAddr], held: &str) -> Result<(), Failure> {
+    writeln!(std::io::stderr(), "{held}")?;
     let what = if options.udp { "UDP" } else { "TCP and UDP" };
     let mut out = std::io::stdout();
-    writeln!(out, "echoing {what} at {at}")?;
+    for at in places {
+        writeln!(out, "echoing {what} at {at}")?;
+    }
     Ok(out.flush()?)
 }
 

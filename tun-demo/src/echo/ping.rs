@@ -2,6 +2,7 @@
 
 use super::flags::Ping;
 use crate::exit::{ADDRESS, FAILED, Failure, USAGE};
+use crate::lockdown;
 use crate::transfer::meter::Meter;
 use crate::transfer::stack;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -9,9 +10,9 @@ use sockhop_hosted::engine::Engine;
 use sockhop_hosted::front::HostFront;
 use sockhop_hosted::ping::{Means, Pinging};
 use sockhop_hosted::serve::Loop;
-use sockhop_hosted::via::{DialError, associate, dial, target};
+use sockhop_hosted::via::{DialError, Road, target};
 use std::io::Write;
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::TcpStream;
 
 /// Sends the probes and tells what became of them.
 pub(crate) fn run(options: &Ping, out: &mut impl Write) -> Result<(), Failure> {
@@ -36,16 +37,18 @@ fn token() -> Result<u64, Failure> {
 }
 
 fn from_host(options: &Ping, turns: Loop, out: &mut impl Write) -> Result<Pinging, Failure> {
+    let (host, port) = &options.place;
+    let road = Road::find(host, *port, options.via.as_ref()).map_err(undialled)?;
     let mut front = HostFront::new(turns.registry().try_clone()?, Vec::new(), 1)?;
+    lock(options)?;
     // The association lasts as long as this connection.
     let mut _association = None;
     let means = if options.udp {
-        let (means, association) = datagrams(options, &mut front)?;
+        let (means, association) = datagrams(options, &road, &mut front)?;
         _association = association;
         means
     } else {
-        let (host, port) = &options.place;
-        let stream = dial(host, *port, options.via.as_ref()).map_err(undialled)?;
+        let stream = road.dial().map_err(undialled)?;
         Means::Stream(front.adopt(turns.now(), stream)?)
     };
     let mut pinging = Pinging::new(means, token()?, options.count, options.interval, turns.now());
@@ -55,28 +58,41 @@ fn from_host(options: &Ping, turns: Loop, out: &mut impl Write) -> Result<Pingin
 }
 
 /// Returns how datagrams get there, and the connection that an association hangs on.
-fn datagrams(options: &Ping, front: &mut HostFront) -> Result<(Means, Option<TcpStream>), Failure> {
+fn datagrams(
+    options: &Ping,
+    road: &Road<'_>,
+    front: &mut HostFront,
+) -> Result<(Means, Option<TcpStream>), Failure> {
     let (host, port) = &options.place;
     let any = |to: SocketAddr| -> IpAddr {
         if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() }
     };
-    if let Some(server) = &options.via {
-        let (stream, to) = associate(server).map_err(undialled)?;
+    if let Some((stream, to)) = road.associate().map_err(undialled)? {
         let at = front.open_port_at(SocketAddr::new(any(to), 0))?;
         return Ok((Means::Association(at, to, target(host, *port)), Some(stream)));
     }
-    let unknown = |text: String| Failure::new(ADDRESS, format!("{host}: {text}"));
-    let mut found = (host.as_str(), *port).to_socket_addrs().map_err(|error| unknown(error.to_string()))?;
-    let to = found.next().ok_or_else(|| unknown("no address".to_owned()))?;
+    let to = road.first().first().copied();
+    let to = to.ok_or_else(|| Failure::new(ADDRESS, format!("{host}:{port} has no address")))?;
     Ok((Means::Datagrams(front.open_port_at(SocketAddr::new(any(to), 0))?, to), None))
 }
 
-fn from_stack(options: &Ping, turns: Loop, out: &mut impl Write) -> Result<Pinging, Failure> {
+/// Keeps no file, and says what holds.
+fn lock(options: &Ping) -> Result<(), Failure> {
+    let held = lockdown::enter_alone(&options.sandbox, None)?;
+    if !options.quiet || options.sandbox.no_sandbox {
+        writeln!(std::io::stderr(), "{held}")?;
+    }
+    Ok(())
+}
+
+fn from_stack(options: &Ping, mut turns: Loop, out: &mut impl Write) -> Result<Pinging, Failure> {
     let (host, port) = &options.place;
     let to = host.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, *port)).map_err(|_| {
         Failure::new(USAGE, format!("{host:?} is no address, and the stack resolves no names"))
     })?;
-    let (tun, mut engine, watching) = stack::open(&options.stack)?;
+    let (mut tun, mut engine, unwatched) = stack::open(&options.stack)?;
+    lock(options)?;
+    let watching = unwatched.start();
     let ip = IpAddr::V4(options.stack.addr.0);
     let unreachable = || Failure::new(ADDRESS, format!("the stack cannot reach {to}: is it IPv4?"));
     let means = if options.udp {
@@ -85,7 +101,7 @@ fn from_stack(options: &Ping, turns: Loop, out: &mut impl Write) -> Result<Pingi
         Means::Stream(engine.connect(turns.now(), SocketAddr::new(ip, 0), to).ok_or_else(unreachable)?)
     };
     let mut pinging = Pinging::new(means, token()?, options.count, options.interval, turns.now());
-    turns.on_stack(tun, &mut engine, &mut pinging, |pinging, engine: &mut Engine<Meter>, _| {
+    turns.on_stack(&mut tun, &mut engine, &mut pinging, |pinging, engine: &mut Engine<Meter>, _| {
         if !watching.look(engine) {
             tell(options, pinging, out);
         }

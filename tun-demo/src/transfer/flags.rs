@@ -1,6 +1,6 @@
 //! The flags of `send` and `receive`.
 
-use crate::args::{cidr4, trace_file};
+use crate::args::{Sandbox, cidr4, trace_file};
 use clap::Args;
 use core::net::{IpAddr, Ipv4Addr};
 use sockhop_hosted::egress::Upstream;
@@ -26,6 +26,7 @@ pub(crate) const RECEIVE: &str = "Examples:
   sudo tun-demo receive incoming --on-stack   at 198.18.0.2:7007, on the stack behind a TUN device
   printf 'name.txt' | nc host 7007            even this gets its \"ok\"
 
+Under sudo it becomes whom the folder belongs to, so that the files are his. --run-as names somebody else.
 With --once the exit code tells: 0 verified, 7 unverified, 8 truncated, 9 refused.";
 
 #[derive(Args, Debug)]
@@ -63,6 +64,9 @@ pub(crate) struct Send {
     /// Print one line of JSON for each file
     #[arg(long)]
     pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) sandbox: Sandbox,
 }
 
 #[derive(Args, Debug)]
@@ -104,6 +108,9 @@ pub(crate) struct Receive {
     /// Print one line of JSON for each file
     #[arg(long)]
     pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) sandbox: Sandbox,
 }
 
 /// The stack behind a TUN device.

@@ -25,6 +25,16 @@ pub(crate) struct Counted {
     pub(crate) closed: Duration,
 }
 
+impl Counted {
+    /// Returns what was counted after `before`.
+    pub(crate) const fn since(self, before: Self) -> Self {
+        Self {
+            retransmitted: self.retransmitted - before.retransmitted,
+            closed: self.closed.saturating_sub(before.closed),
+        }
+    }
+}
+
 impl Meter {
     pub(crate) const fn new(watch: Watch) -> Self {
         Self { watch, retransmitted: 0, closed: Duration::ZERO, since: (None, None) }

@@ -6,3 +6,4 @@ pub(crate) mod receive;
 pub(crate) mod send;
 mod shown;
 pub(crate) mod stack;
+mod way;

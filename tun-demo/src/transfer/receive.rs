@@ -5,6 +5,7 @@ use super::meter::{Counted, Meter};
 use super::shown::Shown;
 use super::stack;
 use crate::exit::{FAILED, Failure, REFUSED, TRUNCATED, UNVERIFIED};
+use crate::lockdown;
 use crate::socks5::cannot_listen;
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 use serde_json::json;
@@ -47,9 +48,11 @@ fn on_host(options: &Receive, turns: Loop, mut receiving: Receiving, desk: &mut 
     let at = if options.listen.is_empty() { &everywhere[..] } else { &options.listen };
     let at = front::listen(at).map_err(|error| cannot_listen(&error))?;
     let front = HostFront::new(turns.registry().try_clone()?, at, MOST)?;
+    let held = lock(options, &receiving)?;
     for at in front.listens_at()? {
         desk.greet(&format!("receiving into {} at {at}", options.dir.display()))?;
     }
+    desk.greet(&held)?;
     turns.on_host(front, &mut receiving, |receiving, _| desk.look(receiving, None))?;
     desk.look(&mut receiving, None);
     Ok(())
@@ -57,21 +60,37 @@ fn on_host(options: &Receive, turns: Loop, mut receiving: Receiving, desk: &mut 
 
 fn on_stack(
     options: &Receive,
-    turns: Loop,
+    mut turns: Loop,
     mut receiving: Receiving,
     desk: &mut Desk,
 ) -> Result<(), Failure> {
-    let (tun, mut engine, watching) = stack::open(&options.stack)?;
+    let (mut tun, mut engine, unwatched) = stack::open(&options.stack)?;
     let at = SocketAddr::new(IpAddr::V4(options.stack.addr.0), PORT);
     engine.listen(at, 1);
+    let held = lock(options, &receiving)?;
+    let watching = unwatched.start();
     desk.greet(&format!("receiving into {} at {at} on {}", options.dir.display(), tun.name()))?;
-    turns.on_stack(tun, &mut engine, &mut receiving, |receiving, engine: &mut Engine<Meter>, _| {
+    desk.greet(&held)?;
+    turns.on_stack(&mut tun, &mut engine, &mut receiving, |receiving, engine: &mut Engine<Meter>, _| {
         desk.look(receiving, Some(engine.sink().counted()));
         watching.look(engine);
     })?;
     watching.finish(&mut engine)?;
     desk.look(&mut receiving, Some(engine.sink().counted()));
     Ok(())
+}
+
+/// Keeps the folder and nothing else, and says what holds.
+fn lock(options: &Receive, receiving: &Receiving) -> Result<String, Failure> {
+    let held = lockdown::enter_alone(&options.sandbox, Some(&options.dir))?;
+    if !receiving.folder().takes_files() {
+        let (shown, user) = (options.dir.display(), rustix::process::geteuid().as_raw());
+        let text = format!(
+            "{shown}: user {user} may not write there; name a folder of his, or whose it is with --run-as"
+        );
+        return Err(Failure::new(FAILED, text));
+    }
+    Ok(held)
 }
 
 /// Where what happens is told.

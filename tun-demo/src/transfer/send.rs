@@ -1,18 +1,14 @@
 //! `tun-demo send`: one file after another, each over its own connection.
 
 use super::flags::{Send, place};
-use super::meter::{Counted, Meter};
-use super::shown::Shown;
-use super::stack;
-use crate::exit::{ADDRESS, FAILED, Failure, REFUSED, TRUNCATED, UNVERIFIED, USAGE};
-use core::net::{IpAddr, SocketAddr};
+use super::meter::Counted;
+use super::way::Way;
+use crate::exit::{FAILED, Failure, REFUSED, TRUNCATED, UNVERIFIED, USAGE};
+use crate::lockdown;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 use sockhop::file::{Outcome, SenderError, SenderState};
-use sockhop_hosted::engine::Engine;
-use sockhop_hosted::front::HostFront;
-use sockhop_hosted::serve::Loop;
-use sockhop_hosted::transfer::{FileSource, Progress, Sending, Sent, SourceError};
-use sockhop_hosted::via::{DialError, dial};
+use sockhop_hosted::transfer::{FileSource, Sent, SourceError};
 use std::io::Write;
 use std::path::Path;
 
@@ -31,16 +27,28 @@ pub(crate) fn run(options: &Send, out: &mut impl Write) -> Result<(), Failure> {
         return Err(Failure::new(USAGE, "--name names one file, and several are given"));
     }
     let (host, port) = place(host).map_err(|text| Failure::new(USAGE, text))?;
+    hold_many();
+    let sources = files.iter().map(|path| source(path, options)).collect::<Result<Vec<_>, _>>()?;
+    let way = Way::open(options, &host, port)?;
+    let held = lockdown::enter_alone(&options.sandbox, None)?;
+    writeln!(std::io::stderr(), "{held}")?;
+    let mut way = way.start();
+    let sent = each(sources, &mut way, options, out);
+    way.finish()?;
+    sent
+}
+
+fn each(
+    sources: Vec<FileSource>,
+    way: &mut Way<'_>,
+    options: &Send,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
     let mut unverified = None;
-    for path in files {
-        let source = source(path, options)?;
+    for source in sources {
+        let source = source.renewed().map_err(unreadable)?;
         let name = source.name().to_owned();
-        let (sent, counted) = if options.from_stack {
-            let (sent, counted) = from_stack(options, source, &host, port)?;
-            (sent, Some(counted))
-        } else {
-            (from_host(options, source, &host, port)?, None)
-        };
+        let (sent, counted) = way.send(source, options.classic)?;
         match report(&name, &sent, counted, options.json, out) {
             Ok(()) => {}
             Err(failure) if failure.code == UNVERIFIED => unverified = Some(failure),
@@ -50,78 +58,34 @@ pub(crate) fn run(options: &Send, out: &mut impl Write) -> Result<(), Failure> {
     unverified.map_or(Ok(()), Err)
 }
 
+/// Has the host let this process hold as many files as it ever would: all are opened before the first is sent.
+fn hold_many() {
+    let most = getrlimit(Resource::Nofile).maximum;
+    // With fewer, the file that is too many is named.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most });
+}
+
 fn source(path: &str, options: &Send) -> Result<FileSource, Failure> {
     let source = if path == "-" {
         FileSource::spool(std::io::stdin().lock(), options.name.as_deref().unwrap_or("stdin"))
     } else {
         FileSource::open(Path::new(path), options.name.as_deref())
     };
-    source.map_err(|error| {
-        let code = match error {
-            SourceError::Host(..) | SourceError::NoFile(_) => FAILED,
-            SourceError::Name(..) => USAGE,
-        };
-        Failure::new(code, error.to_string())
-    })
+    source.map_err(unreadable)
+}
+
+fn unreadable(error: SourceError) -> Failure {
+    let code = match error {
+        SourceError::Host(..) | SourceError::NoFile(_) => FAILED,
+        SourceError::Name(..) => USAGE,
+    };
+    Failure::new(code, error.to_string())
 }
 
 fn stat(source: &FileSource, out: &mut impl Write) -> Result<(), Failure> {
     let stat = source.offered();
     let name = source.name().escape_debug();
     Ok(writeln!(out, "{name}: {} B, changed {} s after 1970, mode {:03o}", stat.size, stat.mtime, stat.mode)?)
-}
-
-fn from_host(options: &Send, source: FileSource, host: &str, port: u16) -> Result<Sent, Failure> {
-    let stream = dial(host, port, options.via.as_ref()).map_err(|error| {
-        let code = match error {
-            DialError::Host(..) => ADDRESS,
-            DialError::Server(..) => FAILED,
-        };
-        Failure::new(code, error.to_string())
-    })?;
-    let turns = Loop::new()?;
-    let mut front = HostFront::new(turns.registry().try_clone()?, Vec::new(), 1)?;
-    let flow = front.adopt(turns.now(), stream)?;
-    let mut sending = Sending::new(source, options.classic, flow, turns.now()).map_err(failed)?;
-    let mut shown = Shown::new();
-    let progress = progress_of(&sending);
-    turns.on_host(front, &mut sending, |sending, _| shown.show(&progress(sending)))?;
-    over(&sending, &mut shown)
-}
-
-fn from_stack(options: &Send, source: FileSource, host: &str, port: u16) -> Result<(Sent, Counted), Failure> {
-    let remote = host.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, port)).map_err(|_| {
-        Failure::new(USAGE, format!("{host:?} is no address, and the stack resolves no names"))
-    })?;
-    let turns = Loop::new()?;
-    let (tun, mut engine, watching) = stack::open(&options.stack)?;
-    let local = SocketAddr::new(IpAddr::V4(options.stack.addr.0), 0);
-    let flow = engine
-        .connect(turns.now(), local, remote)
-        .ok_or_else(|| Failure::new(ADDRESS, format!("the stack cannot reach {remote}: is it IPv4?")))?;
-    let mut sending = Sending::new(source, options.classic, flow, turns.now()).map_err(failed)?;
-    let mut shown = Shown::new();
-    let progress = progress_of(&sending);
-    turns.on_stack(tun, &mut engine, &mut sending, |sending, engine: &mut Engine<Meter>, _| {
-        shown.show(&progress(sending));
-        watching.look(engine);
-    })?;
-    watching.finish(&mut engine)?;
-    Ok((over(&sending, &mut shown)?, engine.sink().counted()))
-}
-
-fn progress_of(sending: &Sending) -> impl Fn(&mut Sending) -> Progress + use<> {
-    let (name, size) = (sending.name().to_owned(), sending.size());
-    move |sending| Progress { name: name.clone(), octets: sending.at(), size: Some(size) }
-}
-
-fn over(sending: &Sending, shown: &mut Shown) -> Result<Sent, Failure> {
-    shown.forget(sending.name());
-    sending.sent().cloned().ok_or_else(|| Failure::new(TRUNCATED, "stopped before the file was sent"))
-}
-
-fn failed(error: SenderError) -> Failure {
-    Failure::new(USAGE, error.to_string())
 }
 
 /// Says what became of a file; anything but a verified one is a failure with its code.

@@ -13,10 +13,8 @@ use sockhop_hosted::os;
 use sockhop_hosted::report::{Recording, Unstarted};
 use sockhop_hosted::tun::{self, Tun};
 
-/// Opens a TUN device and puts a stack behind it, which is watched as the flags say.
-///
-/// The loop comes first: it blocks the signals that the threads of the watching are not to take.
-pub(crate) fn open(flags: &Stack) -> Result<(Tun, Engine<Meter>, Watching<'_>), Failure> {
+/// Opens a TUN device and puts a stack behind it, which will be watched as the flags say; no thread is started.
+pub(crate) fn open(flags: &Stack) -> Result<(Tun, Engine<Meter>, Unwatched<'_>), Failure> {
     let mut seed = [0; 16];
     getrandom::fill(&mut seed).map_err(|error| Failure::new(FAILED, format!("no randomness: {error}")))?;
     let word = |at: usize| seed[at..at + 8].iter().fold(0_u64, |word, octet| word << 8 | u64::from(*octet));
@@ -35,9 +33,25 @@ pub(crate) fn open(flags: &Stack) -> Result<(Tun, Engine<Meter>, Watching<'_>), 
     let (recording, spool) = recording::begin(flags.trace.as_deref(), "stack")?;
     let engine =
         Engine::new(config, Meter::new(Watch { page: Page::default(), ladder: flags.ladder, spool }));
-    let style = Style { colour: crate::colour(), whole: true, ..Style::default() };
-    let printer = flags.ladder.then(|| Printer::start(style, false));
-    Ok((tun, engine, Watching { flags, printer, recording: recording.map(Unstarted::start) }))
+    Ok((tun, engine, Unwatched { flags, recording }))
+}
+
+/// What a stack is to be watched with: its file is open, and no thread is started.
+pub(crate) struct Unwatched<'a> {
+    flags: &'a Stack,
+    recording: Option<Unstarted>,
+}
+
+impl<'a> Unwatched<'a> {
+    /// Starts the threads that print and record.
+    ///
+    /// The loop comes first: it blocks the signals that they are not to take.
+    pub(crate) fn start(self) -> Watching<'a> {
+        let Self { flags, recording } = self;
+        let style = Style { colour: crate::colour(), whole: true, ..Style::default() };
+        let printer = flags.ladder.then(|| Printer::start(style, false));
+        Watching { flags, printer, recording: recording.map(Unstarted::start) }
+    }
 }
 
 /// A ladder that is printed and a file that is written while a stack runs, where there are any.
