@@ -2,6 +2,15 @@
 //!
 //! It says which checksum is still to be computed, and into which pieces a segment is still to be cut. Numbers are in the
 //! byte order of the host.
+//!
+//! ```
+//! use sockhop_hosted::tun::vnet::{LENGTH, finish};
+//!
+//! let mut segment = [0; 60];
+//! segment[0] = 0x45; // IPv4
+//! let whole = [0; LENGTH];
+//! assert!(!finish(whole, &mut segment), "it came from elsewhere: its checksum has to be looked at");
+//! ```
 
 use crate::segmentation::{sum, tcp_of};
 
