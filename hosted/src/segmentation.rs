@@ -21,7 +21,7 @@
 //! ```
 
 use core::ops::Range;
-use sockhop::tcp::{Flags, seal};
+use sockhop::tcp::{Flags, internet_sum, seal};
 
 /// The most octets of IP and TCP headers, options included.
 const HEADERS: usize = 120;
@@ -82,7 +82,7 @@ fn number(packet: &mut [u8], from: usize, most: usize) {
 /// Writes the checksum of an IPv4 header.
 pub(crate) fn seal_header(header: &mut [u8]) {
     header[10..12].fill(0);
-    let check = !sum(header);
+    let check = !internet_sum(header);
     header[10..12].copy_from_slice(&check.to_be_bytes());
 }
 
@@ -119,16 +119,6 @@ pub(crate) fn tcp_of(packet: &[u8]) -> usize {
 
 fn be32(packet: &[u8], at: usize) -> u32 {
     packet[at..at + 4].iter().fold(0, |word, octet| word << 8 | u32::from(*octet))
-}
-
-/// Returns the Internet checksum's sum, not complemented (RFC 1071).
-pub(crate) fn sum(octets: &[u8]) -> u16 {
-    let word = |pair: &[u8]| u64::from(pair[0]) << 8 | pair.get(1).map_or(0, |low| u64::from(*low));
-    let mut total: u64 = octets.chunks(2).map(word).sum();
-    while total > 0xffff {
-        total = (total >> 16) + (total & 0xffff);
-    }
-    u16::try_from(total).unwrap_or(0)
 }
 
 #[cfg(test)]

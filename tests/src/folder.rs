@@ -22,6 +22,23 @@ impl Folder {
         &self.0
     }
 
+    /// Makes a file of so many octets that are unlike each other and those of another seed, and returns where it is.
+    ///
+    /// # Panics
+    /// There is no room.
+    pub fn file(&self, name: &str, octets: usize, seed: u64) -> PathBuf {
+        let mut state = seed;
+        let mut content = Vec::with_capacity(octets + 8);
+        while content.len() < octets {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            content.extend_from_slice(&(state ^ state >> 29).to_le_bytes());
+        }
+        content.truncate(octets);
+        let path = self.0.join(name);
+        std::fs::write(&path, content).expect("there is room");
+        path
+    }
+
     /// Returns the names in it, in order.
     ///
     /// # Panics

@@ -136,6 +136,20 @@ impl Running {
         }
     }
 
+    /// Waits until an `asker` has had each of its datagrams echoed and has ended, and returns what it said of each.
+    ///
+    /// # Panics
+    /// One came back changed, or not at all.
+    pub fn echoed(&self) -> [String; 5] {
+        let lines = [1, 0, 1_472, 8_192, 60_000].map(|size| {
+            let line = self.until("from");
+            assert!(line.starts_with(&format!("{size} from ")) && line.ends_with("right"), "{line}");
+            line
+        });
+        self.until("closed");
+        lines
+    }
+
     /// Asks the process to end as Ctrl-C does, and returns the lines it still prints and whether it succeeded.
     pub fn interrupt(self) -> (Vec<String>, bool) {
         self.signal(rustix::process::Signal::INT);

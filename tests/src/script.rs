@@ -30,6 +30,17 @@ impl Wire for Sent {
     }
 }
 
+/// Returns the packet that carries a segment, with its checksums.
+pub fn packet(tcp: &TcpRepr<'_>, source: IpAddress, target: IpAddress) -> Vec<u8> {
+    let ip = IpRepr::new(source, target, IpProtocol::Tcp, tcp.buffer_len(), 64);
+    let mut packet = vec![0; ip.header_len() + tcp.buffer_len()];
+    let checksums = ChecksumCapabilities::default();
+    ip.emit(&mut packet[..], &checksums);
+    let header = ip.header_len();
+    tcp.emit(&mut TcpPacket::new_unchecked(&mut packet[header..]), &source, &target, &checksums);
+    packet
+}
+
 /// A listening engine and the peer that has connected to it.
 #[derive(Debug)]
 pub struct Script {
@@ -115,14 +126,7 @@ impl Script {
             timestamp: None,
             payload,
         };
-        let (source, target) = (IpAddress::from(self.ends.1.ip()), IpAddress::from(self.ends.0.ip()));
-        let ip = IpRepr::new(source, target, IpProtocol::Tcp, tcp.buffer_len(), 64);
-        let mut packet = vec![0; ip.header_len() + tcp.buffer_len()];
-        let checksums = ChecksumCapabilities::default();
-        ip.emit(&mut packet[..], &checksums);
-        let header = ip.header_len();
-        tcp.emit(&mut TcpPacket::new_unchecked(&mut packet[header..]), &source, &target, &checksums);
-        packet
+        packet(&tcp, self.ends.1.ip().into(), self.ends.0.ip().into())
     }
 
     /// Sends any packet.

@@ -63,14 +63,7 @@ fn datagrams_and_binds_pass_a_host_socket() {
     let _proxy = proxy(&namespace, &[]);
     for target in ["127.0.0.1:9000", "[::1]:9000", "localhost:9000"] {
         let asker = asker(&namespace, &[target, "datagrams"]);
-        for size in [1, 0, 1_472, 8_192, 60_000] {
-            let line = asker.until("from");
-            assert!(
-                line.starts_with(&format!("{size} from ")) && line.ends_with("right"),
-                "{target}: {line}"
-            );
-        }
-        asker.until("closed");
+        asker.echoed();
     }
     let asker = asker(&namespace, &["127.0.0.1:8000", "bind"]);
     for line in ["stranger turned away", "peer named", "second refused", "carried up.. down"] {

@@ -220,17 +220,9 @@ fn owned(name: &str) -> Folder {
     folder
 }
 
-/// Returns a file of so many octets that are unlike each other.
+/// Makes a file that only its owner and his group may read.
 fn file(folder: &Folder, name: &str, octets: usize, seed: u64) -> PathBuf {
-    let mut state = seed;
-    let mut content = Vec::with_capacity(octets + 8);
-    while content.len() < octets {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        content.extend_from_slice(&(state ^ state >> 29).to_le_bytes());
-    }
-    content.truncate(octets);
-    let path = folder.path().join(name);
-    std::fs::write(&path, content).expect("there is room");
+    let path = folder.file(name, octets, seed);
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).expect("it is ours");
     path
 }

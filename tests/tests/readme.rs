@@ -13,8 +13,9 @@ use std::sync::mpsc::channel;
 
 /// What goes on until it is ended, and a part of the line that tells that it can be used. It ends when the next one
 /// starts, or with its document.
-const SERVICES: [(&str, &str); 3] = [
+const SERVICES: [(&str, &str); 4] = [
     ("sudo tun-demo socks5 --ladder", "Ctrl-C"),
+    ("cargo run --release -- socks5 --listen 127.0.0.1:1080", "Ctrl-C"),
     ("tun-demo socks5 --listen 127.0.0.1:1080", "Ctrl-C"),
     ("mkdir -p incoming && sudo tun-demo receive incoming --on-stack", "receiving into"),
 ];
@@ -28,7 +29,11 @@ const FAILING: [(&str, i32, &str); 1] = [(
 
 /// What is not run here, and why. Commands that build, and scripts of the repository, need not be named when `.ci/run`
 /// calls them.
-const NOT_RUN: [(&str, &str); 18] = [
+const NOT_RUN: [(&str, &str); 19] = [
+    (
+        "cargo build --release && sudo target/release/tun-demo socks5",
+        ".ci/run builds, and socks5 --ladder is run",
+    ),
     ("bash .ci/run", "it runs this test"),
     ("cargo test -p sockhop-tests --test statements -- --nocapture", "part of `cargo test --workspace`"),
     ("cargo +nightly fuzz run socks5_parse", "it has no end; .ci/run gives each target some seconds"),

@@ -81,20 +81,6 @@ impl Drop for Process {
     }
 }
 
-/// Returns a file of so many octets that are unlike each other.
-fn file(folder: &Folder, name: &str, octets: usize) -> std::path::PathBuf {
-    let mut state = 1_u64;
-    let mut content = Vec::with_capacity(octets + 8);
-    while content.len() < octets {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        content.extend_from_slice(&(state ^ state >> 29).to_le_bytes());
-    }
-    content.truncate(octets);
-    let path = folder.path().join(name);
-    std::fs::write(&path, content).expect("there is room");
-    path
-}
-
 fn sum(path: &Path) -> Vec<u8> {
     Sha256::digest(std::fs::read(path).expect("it can be read")).to_vec()
 }
@@ -108,7 +94,7 @@ fn number(json: &str, field: &str) -> u64 {
 fn killed_at_each_stage_a_transfer_goes_on_where_it_was_cut() {
     const SIZE: usize = 200 << 20;
     let (home, inbox) = (Folder::new("killed-home"), Folder::new("killed-inbox"));
-    let source = file(&home, "large.bin", SIZE);
+    let source = home.file("large.bin", SIZE, 1);
     let held = || {
         inbox
             .names()
@@ -156,7 +142,7 @@ fn classic_peers_of_any_read_size_are_served_in_both_roles() {
     let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
     let (python, at) = (Path::new("python3"), |name: &str| peers.join(name).to_string_lossy().into_owned());
     for size in ["1", "4096", "0"] {
-        let source = file(&home, &format!("to-us-{size}.bin"), 20_000);
+        let source = home.file(&format!("to-us-{size}.bin"), 20_000, 1);
         let path = source.to_string_lossy().into_owned();
         let (receiver, port) = Process::receive(&inbox, &["--once"]);
         let theirs = Process::start(python, &[&at("classic_send.py"), "127.0.0.1", &port, &path, size]);
@@ -165,7 +151,7 @@ fn classic_peers_of_any_read_size_are_served_in_both_roles() {
         assert_eq!(ours.code(), Some(7), "unverified");
         assert_eq!(sum(&inbox.path().join(format!("to-us-{size}.bin"))), sum(&source), "{size}");
 
-        let source = file(&home, &format!("from-us-{size}.bin"), 20_000);
+        let source = home.file(&format!("from-us-{size}.bin"), 20_000, 1);
         let folder = inbox.path().to_string_lossy().into_owned();
         let theirs = Process::start(python, &[&at("classic_receive.py"), &folder, size]);
         let port = theirs.until("");
@@ -186,7 +172,7 @@ fn a_classic_receiver_is_recognised_and_the_flag_is_named() {
     let arguments = [script.to_string_lossy().into_owned(), inbox.path().to_string_lossy().into_owned()];
     let theirs = Process::start(Path::new("python3"), &[&arguments[0], &arguments[1], "4096"]);
     let port = theirs.until("");
-    let (status, said) = Process::send(&file(&home, "a.bin", 10), &port, &[]).wait();
+    let (status, said) = Process::send(&home.file("a.bin", 10, 1), &port, &[]).wait();
     assert_eq!(status.code(), Some(9));
     assert!(said.iter().any(|line| line.contains("--classic")), "{said:?}");
 }
@@ -230,7 +216,7 @@ fn many_senders_are_served_at_once_and_each_file_is_its_own() {
     let (home, inbox) = (Folder::new("many-home"), Folder::new("many-inbox"));
     let (_receiver, port) = Process::receive(&inbox, &[]);
     let files: Vec<_> =
-        (0..8).map(|number| file(&home, &format!("{number}.bin"), 300_000 + number)).collect();
+        (0..8).map(|number| home.file(&format!("{number}.bin"), 300_000 + number, 1)).collect();
     let senders: Vec<_> = files.iter().map(|file| Process::send(file, &port, &[])).collect();
     for sender in senders {
         assert!(sender.wait().0.success());
@@ -245,7 +231,7 @@ fn a_taken_name_is_refused_overwritten_or_numbered_as_asked() {
     let (home, inbox) = (Folder::new("taken-home"), Folder::new("taken-inbox"));
     let taken = inbox.path().join("a.bin");
     std::fs::write(&taken, "first").expect("there is room");
-    let source = file(&home, "a.bin", 5_000);
+    let source = home.file("a.bin", 5_000, 1);
     for (flag, code, names) in [
         (None, 9, &["a.bin"][..]),
         (Some("--rename"), 0, &["a (1).bin", "a.bin"]),
@@ -265,7 +251,7 @@ fn a_taken_name_is_refused_overwritten_or_numbered_as_asked() {
 fn a_file_above_the_cap_is_refused_before_it_is_sent() {
     let (home, inbox) = (Folder::new("cap-home"), Folder::new("cap-inbox"));
     let (_receiver, port) = Process::receive(&inbox, &["--max-size", "1k"]);
-    let (status, said) = Process::send(&file(&home, "a.bin", 1_025), &port, &[]).wait();
+    let (status, said) = Process::send(&home.file("a.bin", 1_025, 1), &port, &[]).wait();
     assert_eq!(status.code(), Some(9));
     assert!(said.iter().any(|line| line.contains("too large")), "{said:?}");
     assert!(inbox.names().is_empty());
@@ -298,7 +284,7 @@ fn files_pass_the_stack_in_both_roles_and_the_proxy() {
         ),
     ];
     for (name, receives, sends, at) in ways {
-        let source = file(&home, name, 5 << 20);
+        let source = home.file(name, 5 << 20, 1);
         let line = [&["receive", &inbox_path, "--once", "--json"], receives].concat();
         let line = format!("{program} {} 2>&1", line.join(" "));
         let receiver = namespace.start("sh", &["-c", &line]);

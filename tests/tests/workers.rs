@@ -152,11 +152,7 @@ fn datagrams_and_awaited_peers_find_their_worker_by_either_queue() {
     for _ in 0..24 {
         let asker = neighbour("asker");
         let asker = namespace.start(&asker.to_string_lossy(), &[V4, "127.0.0.1:9000", "datagrams"]);
-        for size in [1, 0, 1_472, 8_192, 60_000] {
-            let line = asker.until("from");
-            assert!(line.starts_with(&format!("{size} from ")) && line.ends_with("right"), "{line}");
-        }
-        asker.until("closed");
+        asker.echoed();
         proxy.until("udp at 198.18.0.2:");
     }
     assert!(value(&namespace.shell(PAGE), "sockhop_stray_packets_total") > 0.0);
@@ -196,11 +192,7 @@ fn what_the_stack_dials_and_sends_is_carried_by_the_worker_that_began_it() {
     for _ in 0..12 {
         let asker = neighbour("asker");
         let asker = namespace.start(&asker.to_string_lossy(), &[V4, "10.99.0.1:9000", "datagrams"]);
-        for size in [1, 0, 1_472, 8_192, 60_000] {
-            let line = asker.until("from");
-            assert!(line.starts_with(&format!("{size} from ")) && line.ends_with("right"), "{line}");
-        }
-        asker.until("closed");
+        asker.echoed();
     }
     assert!(value(&namespace.shell(PAGE), "sockhop_stray_packets_total") > 0.0);
     let (summary, _) = proxy.interrupt();

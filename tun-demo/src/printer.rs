@@ -70,20 +70,25 @@ struct Tray {
 /// The tray, and what wakes the thread.
 type Shared = (Mutex<Tray>, Condvar);
 
-/// The way to the thread that prints.
-#[derive(Clone, Debug)]
-pub(crate) struct Pages(Arc<Shared>);
+/// The way to the thread that prints, if there is one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pages(Option<Arc<Shared>>);
 
 impl Pages {
-    /// Hands over what stands on a page, and leaves it blank; if the thread is behind, what is too much is lost.
+    /// Hands over what stands on a page, and leaves it blank; if the thread is behind, what is too much is lost, and
+    /// without one everything is.
     pub(crate) fn offer(&self, page: &mut Page) {
         if page.is_empty() {
             return;
         }
-        let mut tray = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((tray, roused)) = self.0.as_deref() else {
+            *page = Page::default();
+            return;
+        };
+        let mut tray = tray.lock().unwrap_or_else(PoisonError::into_inner);
         tray.page.take(page);
         if core::mem::take(&mut tray.is_waited_for) {
-            self.0.1.notify_one();
+            roused.notify_one();
         }
     }
 }
@@ -91,7 +96,7 @@ impl Pages {
 /// The thread that prints.
 #[derive(Debug)]
 pub(crate) struct Printer {
-    pages: Pages,
+    shared: Arc<Shared>,
     done: Receiver<io::Result<()>>,
 }
 
@@ -104,12 +109,12 @@ impl Printer {
             Ladder { connections: HashMap::new(), style, merge: Merge::new(several), lines: VecDeque::new() };
         let theirs = Arc::clone(&shared);
         thread::spawn(move || end.send(ladder.print(&theirs)));
-        Self { pages: Pages(shared), done }
+        Self { shared, done }
     }
 
     /// Returns the way to the thread.
-    pub(crate) const fn pages(&self) -> &Pages {
-        &self.pages
+    pub(crate) fn pages(&self) -> Pages {
+        Pages(Some(Arc::clone(&self.shared)))
     }
 
     /// Hands the last page over and waits until everything is printed, but not for ever.
@@ -117,9 +122,9 @@ impl Printer {
     /// # Errors
     /// Those of standard output, or that it takes nothing any more.
     pub(crate) fn finish(self, mut page: Page) -> io::Result<()> {
-        self.pages.offer(&mut page);
-        self.pages.0.0.lock().unwrap_or_else(PoisonError::into_inner).is_last = true;
-        self.pages.0.1.notify_one();
+        self.pages().offer(&mut page);
+        self.shared.0.lock().unwrap_or_else(PoisonError::into_inner).is_last = true;
+        self.shared.1.notify_one();
         self.done.recv_timeout(PATIENCE).unwrap_or_else(|_| {
             let text = "standard output takes nothing any more, so the last lines are not printed";
             Err(io::Error::new(io::ErrorKind::TimedOut, text))

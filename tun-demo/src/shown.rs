@@ -30,11 +30,11 @@ impl Shown {
         }
     }
 
-    /// Returns where what there is to be said is handed over, to be dropped before the end; a screen takes none of it.
-    pub(crate) fn pages(&self) -> Option<Pages> {
+    /// Returns where what there is to be said is handed over; a screen takes none of it.
+    pub(crate) fn pages(&self) -> Pages {
         match self {
-            Self::Lines(printer) => Some(printer.pages().clone()),
-            Self::Screen(_) => None,
+            Self::Lines(printer) => printer.pages(),
+            Self::Screen(_) => Pages::default(),
         }
     }
 

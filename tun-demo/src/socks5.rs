@@ -112,21 +112,16 @@ fn serve(
 ) -> std::io::Result<(Summary, Watch)> {
     let teller = || {
         let (log, pages) = (Log::new(log), shown.pages());
-        let mut waiting = false;
         move |report: Option<&Report>, sink: &mut Overheard<Ears>| {
             let line = report.map(|report| log.session(report));
-            if line.is_none() && !waiting && !sink.own.enabled() {
+            if line.is_none() && !sink.own.enabled() {
                 return;
             }
-            waiting = sink.own.with(|watch| {
+            sink.own.with(|watch| {
                 // A report stands behind the events of its session.
                 line.into_iter().for_each(|line| watch.page.say(line));
-                match &pages {
-                    Some(pages) => pages.offer(&mut watch.page),
-                    None => watch.page = Page::default(),
-                }
+                pages.offer(&mut watch.page);
                 watch.spool.as_mut().map(Spool::offer);
-                !watch.page.is_empty()
             });
         }
     };
@@ -186,14 +181,11 @@ fn listen(options: &Socks5) -> Result<(), Failure> {
             if let Some(report) = report {
                 page.say(log.session(report));
             }
-            match &pages {
-                Some(pages) => pages.offer(&mut page),
-                None => page = Page::default(),
-            }
+            pages.offer(&mut page);
         },
         reload(options, &locked.files, &log),
     )?;
-    drop((locked, pages));
+    drop(locked);
     shown.finish(page)?;
     let mut out = Vec::new();
     writeln!(out, "\nstopped after {:.1} s", summary.lasted.as_secs_f64())?;
@@ -363,7 +355,12 @@ fn greet(
     held: &str,
     out: &mut impl Write,
 ) -> std::io::Result<()> {
-    writeln!(out, "tun-demo {} on {name}, MTU {}, {offload}", env!("CARGO_PKG_VERSION"), options.mtu)?;
+    write!(out, "tun-demo {} on {name}, MTU {}, {offload}", env!("CARGO_PKG_VERSION"), options.mtu)?;
+    writeln!(
+        out,
+        "{}",
+        if options.workers > 1 { format!(", {} workers", options.workers) } else { String::new() }
+    )?;
     for listener in listeners {
         writeln!(out, "  SOCKS5 at {listener}")?;
     }

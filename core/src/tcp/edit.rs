@@ -14,7 +14,7 @@ const TCP: usize = 20;
 /// The packet is one that [`Segment::parse`] takes.
 pub fn is_intact(packet: &[u8]) -> bool {
     let (at, total) = bounds(packet);
-    if is_four(packet) && fold(sum(packet.get(..at).unwrap_or(&[]))) != 0xffff {
+    if is_four(packet) && internet_sum(packet.get(..at).unwrap_or(&[])) != 0xffff {
         return false;
     }
     packet.get(at..total).is_some_and(|tcp| fold(pseudo(packet, tcp.len()) + sum(tcp)) == 0xffff)
@@ -145,7 +145,7 @@ fn shorten(packet: &mut [u8], total: usize) -> usize {
         put(packet, 2, u16::try_from(total).unwrap_or(u16::MAX));
         put(packet, 10, 0);
         let (header, _) = bounds(packet);
-        let check = !fold(sum(packet.get(..header).unwrap_or(&[])));
+        let check = !internet_sum(packet.get(..header).unwrap_or(&[]));
         put(packet, 10, check);
     } else {
         put(packet, 4, u16::try_from(total.saturating_sub(40)).unwrap_or(u16::MAX));
@@ -188,6 +188,12 @@ fn bounds(packet: &[u8]) -> (usize, usize) {
 fn pseudo(packet: &[u8], length: usize) -> u64 {
     let addresses = if is_four(packet) { packet.get(12..20) } else { packet.get(8..40) };
     sum(addresses.unwrap_or(&[])) + 6 + length as u64
+}
+
+/// Returns the sum of the octets as big-endian words in ones' complement, not complemented (RFC 1071): what is written as
+/// a checksum is the complement of it.
+pub fn internet_sum(octets: &[u8]) -> u16 {
+    fold(sum(octets))
 }
 
 /// Returns the sum of the octets as big-endian words, not folded yet.
@@ -271,7 +277,7 @@ mod tests {
             seal_for_device(&mut room[..length]);
             // What a device does: the sum from where TCP begins, what stands in the checksum's place included.
             let at = if six { 40 } else { 20 };
-            let check = !fold(sum(&room[at..length]));
+            let check = !internet_sum(&room[at..length]);
             put(&mut room, at + 16, check);
             assert_eq!(room, whole);
         }

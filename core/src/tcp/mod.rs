@@ -44,7 +44,7 @@ mod tracker;
 /// Whether segments in IPv6 packets are known.
 const IPV6: bool = cfg!(feature = "ipv6");
 
-pub use edit::{EMPTY, Empty, is_intact, seal, seal_for_device};
+pub use edit::{EMPTY, Empty, internet_sum, is_intact, seal, seal_for_device};
 pub use guard::{Guard, Inject, Rule, Rules, Verdict};
 pub use isn::isn;
 pub use legality::{Law, Legality, Violation};

@@ -12,7 +12,8 @@
 //! assert!(!finish(whole, &mut segment), "it came from elsewhere: its checksum has to be looked at");
 //! ```
 
-use crate::segmentation::{sum, tcp_of};
+use crate::segmentation::tcp_of;
+use sockhop::tcp::internet_sum;
 
 /// The octets of the header.
 pub const LENGTH: usize = 10;
@@ -54,7 +55,7 @@ pub fn finish(header: [u8; LENGTH], packet: &mut [u8]) -> bool {
     let (from, offset) = (at(6), at(8));
     if needs && offset != usize::from(TCP_CHECKSUM) {
         let Some(rest) = packet.get_mut(from..).filter(|rest| rest.len() >= offset + 2) else { return false };
-        let check = match !sum(rest) {
+        let check = match !internet_sum(rest) {
             // Of UDP, 0 says that there is none (RFC 768).
             0 => 0xffff,
             check => check,

@@ -99,8 +99,8 @@ fn tracker() -> Work {
 }
 
 fn data() -> Vec<u8> {
-    use smoltcp::phy::ChecksumCapabilities;
-    use smoltcp::wire::{IpAddress, IpProtocol, IpRepr, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber};
+    use crate::script::packet;
+    use smoltcp::wire::{IpAddress, TcpControl, TcpRepr, TcpSeqNumber};
     let payload = [0; 1_460];
     let tcp = TcpRepr {
         src_port: 1,
@@ -116,12 +116,5 @@ fn data() -> Vec<u8> {
         timestamp: None,
         payload: &payload,
     };
-    let (source, target) = (IpAddress::v4(10, 0, 0, 1), IpAddress::v4(10, 0, 0, 2));
-    let ip = IpRepr::new(source, target, IpProtocol::Tcp, tcp.buffer_len(), 64);
-    let mut packet = vec![0; ip.header_len() + tcp.buffer_len()];
-    let checksums = ChecksumCapabilities::default();
-    ip.emit(&mut packet[..], &checksums);
-    let header = ip.header_len();
-    tcp.emit(&mut TcpPacket::new_unchecked(&mut packet[header..]), &source, &target, &checksums);
-    packet
+    packet(&tcp, IpAddress::v4(10, 0, 0, 1), IpAddress::v4(10, 0, 0, 2))
 }
