@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// What is said where nothing holds.
 const OPEN: &str = "NOT locked in: whoever finds a flaw in it has all that this user has (--no-sandbox)";
 
-/// The process once it is locked in; what was set up is undone when this is dropped.
+/// The process once it is locked in; what was set up has been undone when this is dropped, whoever still holds files.
 #[derive(Debug)]
 pub(crate) struct Lockdown<U> {
     /// Where settings are read from.
@@ -19,8 +19,25 @@ pub(crate) struct Lockdown<U> {
     pub(crate) names: Names,
     /// What holds, as one line.
     pub(crate) held: String,
-    /// What is to be undone here, since nobody else does.
-    _undo: Option<U>,
+    undoing: Undoing<U>,
+}
+
+/// Who undoes what was set up.
+#[derive(Debug)]
+enum Undoing<U> {
+    /// This process, by dropping it.
+    Own { _undo: U },
+    /// The keeper.
+    Kept(Arc<Keeper>),
+}
+
+impl<U> Drop for Lockdown<U> {
+    fn drop(&mut self) {
+        // Threads that resolve names hold it as well, and end when they notice.
+        if let Undoing::Kept(keeper) = &self.undoing {
+            keeper.end();
+        }
+    }
 }
 
 /// Gives up what is not needed to serve; what stands behind `undo` is undone at the end by a process that keeps the
@@ -34,7 +51,12 @@ pub(crate) fn enter<U>(options: &Socks5, undo: U) -> Result<Lockdown<U>, Failure
             Resolution::Stub => Names::Stub(Files::default()),
             Resolution::Libc => Names::Libc,
         };
-        return Ok(Lockdown { files: Files::default(), names, held: OPEN.to_owned(), _undo: Some(undo) });
+        return Ok(Lockdown {
+            files: Files::default(),
+            names,
+            held: OPEN.to_owned(),
+            undoing: Undoing::Own { _undo: undo },
+        });
     }
     if locking.names == Resolution::Libc {
         let text = "--names libc opens files and plug-ins, which the sandbox does not let it: add --no-sandbox, or leave it out";
@@ -45,9 +67,10 @@ pub(crate) fn enter<U>(options: &Socks5, undo: U) -> Result<Lockdown<U>, Failure
     let run_as = named_by(&locking.sandbox)?;
     let keeper = Keeper::start(paths, || drop(undo))
         .map_err(|error| Failure::new(FAILED, format!("no process could be split off: {error}")))?;
-    let files = Files::kept_by(Arc::new(keeper));
+    let keeper = Arc::new(keeper);
+    let files = Files::kept_by(Arc::clone(&keeper));
     let held = Plan { run_as, terminal: options.top, ..Plan::default() }.enter()?.to_string();
-    Ok(Lockdown { names: Names::Stub(files.clone()), files, held, _undo: None })
+    Ok(Lockdown { names: Names::Stub(files.clone()), files, held, undoing: Undoing::Kept(keeper) })
 }
 
 /// Gives up what is not needed to serve without settings: it keeps what is in `folder`, or no file; says what holds.

@@ -82,7 +82,14 @@ impl Keeper {
 impl Drop for Keeper {
     /// Waits until everything is undone.
     fn drop(&mut self) {
-        let socket = self.socket.get_mut().unwrap_or_else(PoisonError::into_inner);
+        self.end();
+    }
+}
+
+impl Keeper {
+    /// Has everything undone and waits for it, 5 seconds at most; whoever still holds this opens nothing any more.
+    pub fn end(&self) {
+        let socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = rustix::net::shutdown(&*socket, rustix::net::Shutdown::Write);
         let _ = rustix::net::sockopt::set_socket_timeout(
             &*socket,
