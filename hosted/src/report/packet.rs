@@ -1,7 +1,7 @@
 //! Packets made anew from events: every header as it stood on the wire, and no payload.
 
 use core::net::{IpAddr, SocketAddr};
-use sockhop::tcp::{Flags, Seq};
+use sockhop::tcp::{Flags, Seq, internet_sum, seal};
 
 /// What a segment's headers say.
 #[derive(Clone, Copy, Debug)]
@@ -36,12 +36,12 @@ pub(super) fn segment(head: &Head) -> Vec<u8> {
     tcp.extend(head.window.to_be_bytes());
     tcp.extend([0; 4]);
     tcp.extend(options);
-    if head.len == 0 {
-        let sum = checksum(&tcp, pseudo(head.from.ip(), head.to.ip(), TCP, tcp.len()));
-        tcp[16..18].copy_from_slice(&sum.to_be_bytes());
-    }
     let whole = tcp.len() + usize::from(head.len);
-    [ip(head.from.ip(), head.to.ip(), TCP, whole), tcp].concat()
+    let mut packet = [ip(head.from.ip(), head.to.ip(), TCP, whole), tcp].concat();
+    if head.len == 0 {
+        seal(&mut packet);
+    }
+    packet
 }
 
 /// Returns the headers of a datagram with `len` octets of payload, without a checksum.
@@ -83,8 +83,8 @@ fn ip(from: IpAddr, to: IpAddr, protocol: u8, behind: usize) -> Vec<u8> {
             let mut header = vec![0x45, 0, total[0], total[1], 0, 0, 0x40, 0, 64, protocol, 0, 0];
             header.extend(from.octets());
             header.extend(to.octets());
-            let sum = checksum(&header, 0).to_be_bytes();
-            header[10..12].copy_from_slice(&sum);
+            let check = !internet_sum(&header);
+            header[10..12].copy_from_slice(&check.to_be_bytes());
             header
         }
         (from, to) => {
@@ -102,29 +102,4 @@ fn six(ip: IpAddr) -> [u8; 16] {
         IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
         IpAddr::V6(ip) => ip.octets(),
     }
-}
-
-/// Returns the sum over the pseudo header (RFC 9293 §3.1).
-fn pseudo(from: IpAddr, to: IpAddr, protocol: u8, length: usize) -> u32 {
-    let mut octets = match (from, to) {
-        (IpAddr::V4(from), IpAddr::V4(to)) => [from.octets(), to.octets()].concat(),
-        (from, to) => [six(from), six(to)].concat(),
-    };
-    octets.extend([0, protocol]);
-    octets.extend(u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes());
-    sum(&octets)
-}
-
-fn sum(octets: &[u8]) -> u32 {
-    let word = |pair: &[u8]| u32::from(pair[0]) << 8 | u32::from(pair.get(1).copied().unwrap_or(0));
-    octets.chunks(2).map(word).sum()
-}
-
-/// Returns the Internet checksum (RFC 1071) of octets behind a sum that was begun.
-fn checksum(octets: &[u8], begun: u32) -> u16 {
-    let mut total = begun + sum(octets);
-    while total > 0xffff {
-        total = (total & 0xffff) + (total >> 16);
-    }
-    !u16::try_from(total).unwrap_or(0)
 }
