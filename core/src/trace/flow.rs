@@ -14,7 +14,6 @@ pub struct Flow {
     addresses: (IpAddr, IpAddr),
     state: State,
     ends: Ends,
-    scales: (Option<u8>, Option<u8>),
     fins: (bool, bool),
     una: Option<Seq>,
     nxt: Option<Seq>,
@@ -42,7 +41,6 @@ impl Flow {
             addresses: (IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
             state: State::Closed,
             ends: Ends::new(),
-            scales: (None, None),
             fins: (false, false),
             una: None,
             nxt: None,
@@ -112,11 +110,8 @@ impl Flow {
     }
 
     /// Returns the shift of our windows and that of the peer's; 0 unless both SYNs had one (RFC 7323 §2.2).
-    pub fn shifts(&self) -> (u8, u8) {
-        match self.scales {
-            (Some(ours), Some(theirs)) => (ours, theirs),
-            _ => (0, 0),
-        }
+    pub const fn shifts(&self) -> (u8, u8) {
+        self.ends.shifts()
     }
 
     /// Returns whether nothing more will come of it, TIME-WAIT included.
@@ -130,7 +125,7 @@ impl Flow {
         let snapshot = View::Snapshot {
             state: self.state,
             origins: self.ends.origins(),
-            scales: self.scales,
+            scales: self.ends.scales(),
             fins: self.fins,
         };
         let vars = View::Vars {
@@ -158,9 +153,7 @@ impl Flow {
                 let place = if local { &mut self.addresses.0 } else { &mut self.addresses.1 };
                 *place = wide(address);
             }
-            Some(View::Snapshot { state, scales, fins, .. }) => {
-                (self.state, self.scales, self.fins) = (state, scales, fins);
-            }
+            Some(View::Snapshot { state, fins, .. }) => (self.state, self.fins) = (state, fins),
             Some(View::Vars { una, nxt, rcv_nxt, snd_wnd }) => {
                 let (ours, theirs) = self.ends.origins();
                 (self.una, self.nxt) = (ours.map(|_| una), ours.map(|_| nxt));
@@ -169,10 +162,6 @@ impl Flow {
             Some(View::Queues { rcv_wnd, .. }) => self.rcv_wnd = rcv_wnd,
             Some(View::Edges { granted, advertised, heard }) => {
                 (self.granted, self.advertised, self.heard) = (granted, advertised, heard);
-            }
-            Some(View::Options { sent, scale, .. }) => {
-                let place = if sent { &mut self.scales.0 } else { &mut self.scales.1 };
-                *place = scale;
             }
             Some(View::Segment { sent, flags, seq, ack, len, window, marks, .. }) => {
                 let end = seq
@@ -206,8 +195,7 @@ impl Flow {
     }
 
     fn sent(&mut self, flags: Flags, (seq, end): (Seq, Seq), ack: Seq, window: u16) {
-        let shift = if flags.contains(Flags::SYN) { 0 } else { self.shifts().0 };
-        let wnd = u32::from(window) << shift;
+        let wnd = self.ends.window(true, flags, window);
         self.una = self.una.or(Some(seq));
         self.nxt = Some(self.nxt.map_or(end, |nxt| nxt.max(end)));
         self.fins.0 |= flags.contains(Flags::FIN);
@@ -229,8 +217,7 @@ impl Flow {
         if marks.contains(Marks::REFUSED) {
             return;
         }
-        let shift = if syn { 0 } else { self.shifts().1 };
-        let wnd = u32::from(window) << shift;
+        let wnd = self.ends.window(false, flags, window);
         if !flags.contains(Flags::ACK) {
             self.snd_wnd = wnd;
         } else if self.nxt.is_none_or(|nxt| !ack.is_after(nxt)) {

@@ -4,17 +4,18 @@ use super::{App, Drop, Event, Tick, View};
 use crate::tcp::{Flags, Seq, State, Violation};
 use core::fmt;
 
-/// The numbers that sequence numbers of a connection are counted from: ours and the peer's.
+/// What the numbers of a connection's segments mean: where either end began to count, and how its windows are scaled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ends {
     ours: Option<Seq>,
     theirs: Option<Seq>,
+    scales: (Option<u8>, Option<u8>),
 }
 
 impl Ends {
     /// Returns ends whose numbers are not known yet.
     pub const fn new() -> Self {
-        Self { ours: None, theirs: None }
+        Self { ours: None, theirs: None, scales: (None, None) }
     }
 
     /// Returns the numbers: ours and the peer's, as far as they were seen.
@@ -22,12 +23,30 @@ impl Ends {
         (self.ours, self.theirs)
     }
 
-    /// Learns the numbers from a segment, best from the SYNs, or from a snapshot.
-    pub fn learn(&mut self, event: &Event) {
-        if let Some(View::Snapshot { origins: (ours, theirs), .. }) = event.view() {
-            (self.ours, self.theirs) = (ours, theirs);
+    /// Returns the shifts that our SYN offered and the peer's.
+    pub const fn scales(&self) -> (Option<u8>, Option<u8>) {
+        self.scales
+    }
+
+    /// Returns the shift of our windows and that of the peer's; 0 unless both SYNs had one (RFC 7323 §2.2).
+    pub const fn shifts(&self) -> (u8, u8) {
+        match self.scales {
+            (Some(ours), Some(theirs)) => (ours, theirs),
+            _ => (0, 0),
         }
-        if let Some(View::Segment { sent, flags, seq, ack, .. }) = event.view() {
+    }
+
+    /// Learns the numbers from a segment, best from the SYNs, or from a snapshot, and the shifts from a SYN's options.
+    pub fn learn(&mut self, event: &Event) {
+        let view = event.view();
+        if let Some(View::Snapshot { origins: (ours, theirs), scales, .. }) = view {
+            (self.ours, self.theirs, self.scales) = (ours, theirs, scales);
+        }
+        if let Some(View::Options { sent, scale, .. }) = view {
+            let place = if sent { &mut self.scales.0 } else { &mut self.scales.1 };
+            *place = scale;
+        }
+        if let Some(View::Segment { sent, flags, seq, ack, .. }) = view {
             let syn = flags.contains(Flags::SYN);
             let (mine, other) =
                 if sent { (&mut self.ours, &mut self.theirs) } else { (&mut self.theirs, &mut self.ours) };
@@ -46,6 +65,20 @@ impl Ends {
         (left.0.wrapping_sub(origin.0), right.0.wrapping_sub(origin.0))
     }
 
+    /// Returns a segment's window in octets: a SYN's is not scaled (RFC 7323 §2.2).
+    pub(super) const fn window(&self, sent: bool, flags: Flags, window: u16) -> u32 {
+        let (ours, theirs) = self.shifts();
+        let shift = if flags.contains(Flags::SYN) {
+            0
+        } else if sent {
+            ours
+        } else {
+            theirs
+        };
+        // A shift is at most 14 (RFC 7323 §2.3); one from a damaged trace is cut.
+        (window as u32) << (shift & 15)
+    }
+
     /// Returns what a segment says in relative numbers.
     pub fn say(&self, event: &Event) -> Option<Said> {
         let Some(View::Segment { sent, flags, seq, ack, len, window, .. }) = event.view() else {
@@ -53,18 +86,19 @@ impl Ends {
         };
         let (mine, other) = if sent { (self.ours, self.theirs) } else { (self.theirs, self.ours) };
         let from = |seq: Seq, origin: Option<Seq>| seq.0.wrapping_sub(origin.unwrap_or_default().0);
+        let window = self.window(sent, flags, window);
         Some(Said { flags, seq: from(seq, mine), ack: from(ack, other), len, window })
     }
 }
 
-/// What a segment says, in numbers relative to the SYNs: `PSH,ACK 1:4(3) ack 1 win 4096`.
+/// What a segment says, in numbers relative to the SYNs and with its window in octets: `PSH,ACK 1:4(3) ack 1 win 4096`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Said {
     flags: Flags,
     seq: u32,
     ack: u32,
     len: u16,
-    window: u16,
+    window: u32,
 }
 
 impl fmt::Display for Said {
