@@ -203,12 +203,16 @@ fn headline(page: &mut String, story: &Story, directions: &[Direction; 2], numbe
         [false, true] => "only B recorded",
         [false, false] => "nothing recorded",
     };
+    let called = |side: Side| match &story.names[side.index()] {
+        Some(name) => format!("{} {name}", side.letter()),
+        None => side.letter().to_string(),
+    };
     let _ = write!(
         page,
-        "<div class=\"headline\"><p class=\"who\">{which}<b class=\"a\">A {}</b> <span>{}</span> ⇄ <b class=\"b\">B {}</b> <span>{}</span> · {traced}</p>{}</div>",
-        Escaped(&story.names[0]),
+        "<div class=\"headline\"><p class=\"who\">{which}<b class=\"a\">{}</b> <span>{}</span> ⇄ <b class=\"b\">{}</b> <span>{}</span> · {traced}</p>{}</div>",
+        Escaped(&called(Side::A)),
         Escaped(&story.addresses[0]),
-        Escaped(&story.names[1]),
+        Escaped(&called(Side::B)),
         Escaped(&story.addresses[1]),
         cards::draw(story, directions)
     );

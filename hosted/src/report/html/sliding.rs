@@ -152,7 +152,7 @@ fn numbers(direction: &Direction, sender: Sender, receiver: Receiver) -> String 
     let rows = [
         ("done", "acked", sender.una.max(1) - 1),
         ("flight", "in flight", sender.flight()),
-        ("may", "may be sent", (sender.edge - sender.nxt).max(0)),
+        ("may", "usable", (sender.edge - sender.nxt).max(0)),
         ("window", "window", sender.window().max(0)),
         ("unread", "unread", direction.held(&receiver)),
         ("free", "free", (receiver.edge - receiver.nxt).max(0)),

@@ -69,8 +69,8 @@ pub(super) enum What {
 /// One connection.
 #[derive(Debug)]
 pub(super) struct Story {
-    /// What the ends are called.
-    pub(super) names: [String; 2],
+    /// What the ends are called, if that is more than an address.
+    pub(super) names: [Option<String>; 2],
     /// Their addresses.
     pub(super) addresses: [String; 2],
     /// Which ends were recorded.
@@ -105,7 +105,7 @@ impl Story {
             events.iter().filter_map(|events| events.first()).map(|event| event.time().micros()).min();
         let start = first.unwrap_or(0);
         let mut story = Self {
-            names: Side::BOTH.map(|side| name(ends, side)),
+            names: Side::BOTH.map(|side| name(ends, side, &flow.address(side))),
             addresses: Side::BOTH.map(|side| flow.address(side)),
             seen: [!events[0].is_empty(), !events[1].is_empty()],
             segments: segments(&events, start),
@@ -215,9 +215,10 @@ impl Story {
     }
 }
 
-/// Returns what an end is called; one that was not recorded is the peer.
-fn name(ends: &[End<'_>], side: Side) -> String {
-    ends.get(side.index()).map_or("peer".to_owned(), |end| end.name.to_owned())
+/// Returns what an end is called, unless that is its address or the beginning of it; one that was not recorded is the peer.
+fn name(ends: &[End<'_>], side: Side, address: &str) -> Option<String> {
+    let name = ends.get(side.index()).map_or("peer", |end| end.name);
+    (!address.starts_with(name)).then(|| name.to_owned())
 }
 
 /// Returns how many events are missing in a recording: those it says were lost, or those whose numbers are skipped.

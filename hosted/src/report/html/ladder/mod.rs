@@ -120,12 +120,14 @@ fn heading(svg: &mut String, story: &Story) {
         let x = LINES[side.index()];
         let (anchor, x) = if side == Side::A { ("end", x + HALF) } else { ("start", x - HALF) };
         let unseen = if story.seen[side.index()] { "" } else { " (not recorded)" };
+        let name = story.names[side.index()].as_ref();
+        let name = name.map_or(String::new(), |name| format!(" · {}", shortened(name, 24)));
         let _ = write!(
             svg,
-            "<text class=\"end {}\" text-anchor=\"{anchor}\" x=\"{x}\" y=\"14\">{} · {}{unseen}</text><text class=\"mono dim\" text-anchor=\"{anchor}\" x=\"{x}\" y=\"29\">{}</text>",
+            "<text class=\"end {}\" text-anchor=\"{anchor}\" x=\"{x}\" y=\"14\">{}{}{unseen}</text><text class=\"mono dim\" text-anchor=\"{anchor}\" x=\"{x}\" y=\"29\">{}</text>",
             side.class(),
             side.letter(),
-            Escaped(&shortened(&story.names[side.index()], 24)),
+            Escaped(&name),
             Escaped(&story.addresses[side.index()])
         );
     }
