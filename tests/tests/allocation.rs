@@ -17,6 +17,12 @@ struct Counting;
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    /// Octets allocated and not given back.
+    static HELD: Cell<usize> = const { Cell::new(0) };
+}
+
+fn hold(octets: usize) {
+    HELD.with(|held| held.set(held.get().wrapping_add(octets)));
 }
 
 #[expect(unsafe_code, reason = "an allocator is unsafe by nature; this one only counts and passes on")]
@@ -24,17 +30,20 @@ thread_local! {
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        hold(layout.size());
         // SAFETY: the caller's promises are passed on.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        hold(layout.size().wrapping_neg());
         // SAFETY: the caller's promises are passed on.
         unsafe { System.dealloc(memory, layout) }
     }
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        hold(size.wrapping_sub(layout.size()));
         // SAFETY: the caller's promises are passed on.
         unsafe { System.realloc(memory, layout, size) }
     }
@@ -106,6 +115,40 @@ fn a_packet_allocates_nothing_once_the_connection_stands() {
     }
     let packets = server.counters().packets_in - packets;
     assert!(packets > 10_000, "{packets} packets");
+}
+
+#[test]
+fn connections_that_have_ended_leave_no_memory() {
+    let (a, b) = (Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2));
+    let at = SocketAddr::from((b, 80));
+    let (mut client, mut server) = (engine(a, 1), engine(b, 2));
+    server.listen(at, 0);
+    let mut wires = (Queue::default(), Queue::default());
+    let mut now = Instant::ZERO;
+    let mut early = 0;
+    for serial in 0..20_000 {
+        now = now + Duration::from_millis(1);
+        let flow = client.connect(now, SocketAddr::from((a, 0)), at).expect("there is room");
+        let mut theirs = None;
+        while theirs.is_none() {
+            exchange(now, &mut client, &mut server, &mut wires);
+            let opened = |event| if let Event::Opened { flow, .. } = event { Some(flow) } else { None };
+            theirs = server.next_event().and_then(opened);
+        }
+        client.stream(flow).expect("it is open").abort();
+        client.release(flow);
+        server.release(theirs.expect("it is open"));
+        exchange(now, &mut client, &mut server, &mut wires);
+        exchange(now, &mut client, &mut server, &mut wires);
+        while client.next_event().is_some() || server.next_event().is_some() {}
+        assert_eq!((client.load().flows, server.load().flows), (0, 0));
+        // Whatever grows to a size has it after a few thousand.
+        if serial == 5_000 {
+            early = HELD.with(Cell::get);
+        }
+    }
+    let late = HELD.with(Cell::get);
+    assert!(late <= early, "{early} octets after 5,000 connections, {late} after 20,000");
 }
 
 fn engine(address: Ipv4Addr, seed: u64) -> Engine<TraceRing<64>> {

@@ -16,6 +16,8 @@ use std::panic::catch_unwind;
 const TCP: u8 = 6;
 /// The octets of a TCP header without options.
 const HEADER: usize = 20;
+/// Handshakes that are over and not worth being forgotten.
+const FEW: usize = 64;
 
 impl<S: Sink> Engine<S> {
     /// Takes one IP packet from the wire, and answers on it at once where the protocol does.
@@ -98,7 +100,7 @@ impl<S: Sink> Engine<S> {
         flow.deadline = Some((self.now + self.config.limits.handshake, Reason::Handshake));
         self.half_open += 1;
         let serial = flow.serial;
-        self.opening.push_back(FlowId { slot, serial });
+        self.begin(FlowId { slot, serial });
         self.recorder.opened(self.now, serial, tuple.0, tuple.1, false);
         self.recorder.call(self.now, serial, Call::Listen, 0, 0);
         if self.flows[slot].socket().listen(tuple.0).is_err() {
@@ -106,6 +108,18 @@ impl<S: Sink> Engine<S> {
         }
         self.note(slot, Cause::Listen);
         self.meet_flow(slot, segment, packet, wire);
+    }
+
+    /// Notes that a handshake has begun, and forgets those that are over once they are the most by far.
+    fn begin(&mut self, id: FlowId) {
+        if self.opening.len() > FEW + 4 * self.half_open {
+            let flows = &self.flows;
+            let is_open = |id: &FlowId| {
+                flows.get(id.slot).is_some_and(|flow| flow.serial == id.serial && flow.half_open)
+            };
+            self.opening.retain(is_open);
+        }
+        self.opening.push_back(id);
     }
 
     /// Lets the oldest unfinished handshake make room: who answers within a round trip is not hit by a flood.

@@ -187,6 +187,10 @@ impl HostFront {
 
     /// Returns the next thing that happened.
     pub fn next_event(&mut self, now: Instant) -> Option<Event> {
+        let connections = &self.connections;
+        self.timers.prune(connections.len(), |slot, at| {
+            connections.get(slot).is_some_and(|connection| connection.timer == Some(at))
+        });
         while let Some((slot, at)) = self.timers.due(now) {
             if self.connections.get(slot).is_some_and(|connection| connection.timer == Some(at)) {
                 self.connections.remove(slot);

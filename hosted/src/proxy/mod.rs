@@ -250,6 +250,10 @@ impl<E: Egress> Proxy<E> {
 
     /// Serves the sessions whose deadline has passed.
     fn expire<F: Front>(&mut self, now: Instant, front: &mut F) {
+        let sessions = &self.sessions;
+        self.timers.prune(sessions.len(), |key, at| {
+            sessions.get(key).is_some_and(|session| session.timer == Some(at))
+        });
         while let Some((key, at)) = self.timers.due(now) {
             let Some(session) = self.sessions.get_mut(key).filter(|session| session.timer == Some(at)) else {
                 continue;
