@@ -4,6 +4,7 @@ use crate::args::{Resolution, Sandbox, Socks5};
 use crate::exit::{FAILED, Failure, USAGE};
 use sockhop_hosted::resolve::Names;
 use sockhop_hosted::sandbox::{Account, Files, Keeper, Plan};
+use sockhop_hosted::transfer::Folder;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -77,13 +78,14 @@ pub(crate) fn enter<U>(options: &Socks5, undo: U) -> Result<Lockdown<U>, Failure
 ///
 /// As root it becomes whom the folder belongs to, so that what comes into it is his. All else is open before this, and
 /// no thread has been started.
-pub(crate) fn enter_alone(sandbox: &Sandbox, folder: Option<&Path>) -> Result<String, Failure> {
+pub(crate) fn enter_alone(sandbox: &Sandbox, folder: Option<(&Path, &Folder)>) -> Result<String, Failure> {
     if sandbox.no_sandbox {
         return Ok(OPEN.to_owned());
     }
-    let owner = folder.filter(|_| rustix::process::geteuid().is_root()).map(Account::owner_of).transpose()?;
+    let is_root = rustix::process::geteuid().is_root();
+    let owner = folder.filter(|_| is_root).map(|(_, open)| Account::owner_of(open)).transpose()?;
     let run_as = named_by(sandbox)?.or(owner);
-    let write = folder.map(Path::to_owned).into_iter().collect();
+    let write = folder.map(|(path, _)| path.to_owned()).into_iter().collect();
     Ok(Plan { run_as, write, ..Plan::default() }.enter()?.to_string())
 }
 

@@ -3,8 +3,7 @@
 use core::fmt;
 use core::str::FromStr;
 use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::os::fd::AsFd;
 
 /// The user and group that nobody's files belong to.
 const NOBODY: Account = Account { user: 65_534, group: 65_534 };
@@ -54,13 +53,13 @@ impl Account {
         Some(Self { user: user.parse().ok()?, group: group.parse().ok()? })
     }
 
-    /// Returns whom a file or folder belongs to, root included.
+    /// Returns whom an open file or folder belongs to, root included.
     ///
     /// # Errors
     /// Those of looking at it.
-    pub fn owner_of(path: &Path) -> io::Result<Self> {
-        let there = std::fs::metadata(path)?;
-        Ok(Self { user: there.uid(), group: there.gid() })
+    pub fn owner_of(open: impl AsFd) -> io::Result<Self> {
+        let there = rustix::fs::fstat(open)?;
+        Ok(Self { user: there.st_uid, group: there.st_gid })
     }
 
     /// Returns whoever called `sudo`, and `nobody` when nobody did or root himself.

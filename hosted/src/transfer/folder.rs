@@ -4,13 +4,19 @@ use rustix::fs::{Access, AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags
 use rustix::io::Errno;
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 /// An open folder. Whatever becomes of its path, names are looked up in the folder that was opened.
 #[derive(Debug)]
 pub struct Folder {
     dir: OwnedFd,
+}
+
+impl AsFd for Folder {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.dir.as_fd()
+    }
 }
 
 impl Folder {

@@ -82,7 +82,7 @@ fn on_stack(
 
 /// Keeps the folder and nothing else, and says what holds.
 fn lock(options: &Receive, receiving: &Receiving) -> Result<String, Failure> {
-    let held = lockdown::enter_alone(&options.sandbox, Some(&options.dir))?;
+    let held = lockdown::enter_alone(&options.sandbox, Some((&options.dir, receiving.folder())))?;
     if !receiving.folder().takes_files() {
         let (shown, user) = (options.dir.display(), rustix::process::geteuid().as_raw());
         let text = format!(
