@@ -12,6 +12,7 @@
 //! ```
 
 mod folder;
+mod hashing;
 mod part;
 mod receiving;
 mod sending;

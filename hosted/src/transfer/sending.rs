@@ -1,14 +1,14 @@
 //! The service that sends one file.
 
 use super::FileSource;
+use super::hashing::Hashing;
 use crate::engine::FlowId;
 use crate::front::Front;
 use crate::serve::Service;
 use core::net::SocketAddr;
 use core::time::Duration;
 use sockhop::file::{
-    Algorithm, Algorithms, Delivery, Digest, Either, Outcome, Scene, Sender, SenderError, SenderState, Sum,
-    Turn,
+    Algorithm, Algorithms, Delivery, Digest, Outcome, Scene, Sender, SenderError, SenderState, Sum, Turn,
 };
 use sockhop::relay::Stream;
 use sockhop::time::Instant;
@@ -38,7 +38,7 @@ pub struct Sent {
 /// Sends one file over one connection.
 #[derive(Debug)]
 pub struct Sending {
-    delivery: Delivery<String, FileSource, Either>,
+    delivery: Delivery<String, FileSource, Hashing>,
     flow: FlowId,
     began: Instant,
     again: bool,
