@@ -8,7 +8,7 @@ use super::{Nic, Node};
 use crate::tcp::{Cause, Empty, Flags, Marks, Segment, Seq, State, internet_sum, is_intact, isn};
 use crate::time::{Instant, Reason};
 use crate::trace::{Drop, Sink};
-use core::net::SocketAddr;
+use core::net::{SocketAddr, SocketAddrV4};
 use smoltcp::iface::SocketSet;
 
 /// How many microseconds a peer that means it takes to finish its handshake, on the links that devices have.
@@ -32,11 +32,9 @@ impl<N: Nic, S: Sink> Node<'_, N, S> {
         match Segment::parse(packet) {
             Ok(segment) => {
                 let intact = is_intact(packet);
-                if !self.is_ours(&segment) {
-                    return;
-                }
+                let Some(ends) = self.ends(&segment) else { return };
                 if intact {
-                    self.segment(&segment);
+                    self.segment(&segment, ends);
                 } else {
                     self.seam.counters.corrupt = self.seam.counters.corrupt.wrapping_add(1);
                     self.seam.recorder.dropped(self.seam.now, 0, &segment, Drop::Checksum);
@@ -50,11 +48,12 @@ impl<N: Nic, S: Sink> Node<'_, N, S> {
         }
     }
 
-    /// Returns whether a segment is for the node and from somewhere else (RFC 1122 §3.2.1.3).
-    fn is_ours(&self, segment: &Segment) -> bool {
+    /// Returns the local and the remote end of a segment that is for the node and from somewhere else (RFC 1122 §3.2.1.3).
+    fn ends(&self, segment: &Segment) -> Option<(SocketAddrV4, SocketAddrV4)> {
         let (from, to) = (v4(segment.src), v4(segment.dst));
         let strange = from.ip().is_unspecified() || from.ip().is_broadcast() || from.ip().is_multicast();
-        *to.ip() == self.seam.address && *from.ip() != self.seam.address && !strange
+        let ours = *to.ip() == self.seam.address && *from.ip() != self.seam.address && !strange;
+        ours.then_some((to, from))
     }
 
     /// Answers a question for the node's Ethernet address, and takes note of what others say of theirs (RFC 826).
@@ -90,8 +89,7 @@ impl<N: Nic, S: Sink> Node<'_, N, S> {
         self.seam.transmit(self.seam.sender(), sent);
     }
 
-    fn segment(&mut self, segment: &Segment) {
-        let (local, remote) = (v4(segment.dst), v4(segment.src));
+    fn segment(&mut self, segment: &Segment, (local, remote): (SocketAddrV4, SocketAddrV4)) {
         let mut flows = self.flows.iter_mut().chain(self.door.iter_mut());
         if let Some(flow) = flows.find(|flow| flow.joins(local, remote)) {
             return flow.meet(&mut self.seam, segment);
@@ -105,11 +103,11 @@ impl<N: Nic, S: Sink> Node<'_, N, S> {
             let renews = |wait: &mut Wait| heard && segment.seq.is_after(wait.rcv_nxt);
             match place.take_if(renews) {
                 Some(wait) => after = Some(wait.snd_nxt),
-                None => return self.meet_wait(segment),
+                None => return self.meet_wait(segment, (local, remote)),
             }
         }
         if heard {
-            return self.open(segment, after);
+            return self.open(segment, (local, remote), after);
         }
         self.seam.recorder.dropped(self.seam.now, 0, segment, Drop::Unmatched);
         if !segment.flags.contains(Flags::RST) {
@@ -118,8 +116,7 @@ impl<N: Nic, S: Sink> Node<'_, N, S> {
     }
 
     /// Gives a SYN a place and a socket.
-    fn open(&mut self, segment: &Segment, after: Option<Seq>) {
-        let (local, remote) = (v4(segment.dst), v4(segment.src));
+    fn open(&mut self, segment: &Segment, (local, remote): (SocketAddrV4, SocketAddrV4), after: Option<Seq>) {
         let now = self.seam.now;
         let number = isn(&self.seed, segment.dst, segment.src, now, after);
         let serial = self.next_serial();
@@ -146,8 +143,7 @@ impl<N: Nic, S: Sink> Node<'_, N, S> {
     }
 
     /// Answers a segment of a connection in TIME-WAIT: what takes numbers is acknowledged again, resets are ignored.
-    fn meet_wait(&mut self, segment: &Segment) {
-        let (local, remote) = (v4(segment.dst), v4(segment.src));
+    fn meet_wait(&mut self, segment: &Segment, (local, remote): (SocketAddrV4, SocketAddrV4)) {
         let Some(wait) = self.waits.find(local, remote).and_then(Option::as_mut) else { return };
         let (now, state, marks) = (self.seam.now, State::TimeWait, Marks::default());
         self.seam.recorder.received(now, wait.serial, segment, state, state, marks);
