@@ -174,11 +174,12 @@ fn a_datagram_for_an_open_port_stands_if_its_sums_are_right_or_it_has_none() {
 }
 
 #[test]
-fn a_frame_for_another_card_is_not_heard() {
+fn a_frame_for_another_card_or_from_everybody_is_not_heard() {
     let mut desk = Desk::new();
     let mut other = tcp(PEER, SYN);
     other[..6].copy_from_slice(&MOVED);
     desk.hear(&other);
+    desk.hear(&tcp(EVERYBODY, SYN));
     assert_eq!(desk.heard().len(), 0);
 }
 

@@ -6,8 +6,8 @@
 //! known   ─► asked : a minute has passed, and somebody wants to send to it
 //! ```
 //!
-//! Only who was asked for is ever learnt, so a flood of answers fills nothing; and a question that waits makes no room for
-//! another, so a flood of targets asks for eight a second.
+//! Only who was asked for is ever learnt, so a flood of answers fills nothing. A question that waits makes no room for
+//! another, so a flood of targets has eight asked for a second.
 
 use crate::time::Instant;
 use core::net::Ipv4Addr;
@@ -33,7 +33,7 @@ const ASK: u64 = 1_000_000;
 /// What a question says of its addresses: Ethernet's, of six octets, for IPv4's, of four.
 const KINDS: [u8; 6] = [0x00, 0x01, 0x08, 0x00, 6, 4];
 
-/// Whether an address of one station's only is good for a sender.
+/// Returns whether an address is a group's or everybody's, and so no sender's (IEEE 802.3 §3.2.3).
 pub(super) const fn is_group(mac: Mac) -> bool {
     mac[0] & 1 != 0
 }

@@ -81,10 +81,11 @@ impl<N: Nic, S> Seam<'_, N, S> {
         self.input.get(6..12).and_then(|octets| octets.try_into().ok()).unwrap_or_default()
     }
 
-    /// Returns whether the frame that came last is for this card, or for a group.
+    /// Returns whether the frame that came last is from one station, and for this card or a group.
     pub(super) fn is_for_us(&self) -> bool {
         let Some(own) = self.nic.address() else { return true };
         self.input.first_chunk::<6>().is_some_and(|to| *to == own || is_group(*to))
+            && !is_group(self.sender())
     }
 
     /// Returns the place for the packet that is about to leave.
