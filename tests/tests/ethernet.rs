@@ -1,12 +1,12 @@
 //! A device on an Ethernet: whom it asks for addresses, whom it answers, and where its frames go.
 
+use core::cell::RefCell;
 use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use core::time::Duration;
 use sockhop::node::{Config, FlowId, Limits, Memory, Nic, Node};
 use sockhop::relay::Stream;
 use sockhop::tcp::{Empty, Flags, Segment, Seq, State, internet_sum};
 use sockhop::time::Instant;
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -199,9 +199,16 @@ fn a_ping_is_answered_and_a_closed_port_is_named_so() {
     assert_eq!(internet_sum(&notice[34..]), 0xffff);
 }
 
+/// The frames that wait at a card.
+#[derive(Debug, Default)]
+struct Waiting {
+    came: VecDeque<Vec<u8>>,
+    left: Vec<Vec<u8>>,
+}
+
 /// A card whose frames are read and written by hand.
 #[derive(Clone, Debug, Default)]
-struct Card(Rc<RefCell<(VecDeque<Vec<u8>>, Vec<Vec<u8>>)>>);
+struct Card(Rc<RefCell<Waiting>>);
 
 impl Nic for Card {
     fn address(&self) -> Option<Mac> {
@@ -209,13 +216,13 @@ impl Nic for Card {
     }
 
     fn receive(&mut self, into: &mut [u8]) -> Option<usize> {
-        let frame = self.0.borrow_mut().0.pop_front()?;
+        let frame = self.0.borrow_mut().came.pop_front()?;
         into.get_mut(..frame.len())?.copy_from_slice(&frame);
         Some(frame.len())
     }
 
     fn transmit(&mut self, frame: &[u8]) {
-        self.0.borrow_mut().1.push(frame.to_vec());
+        self.0.borrow_mut().left.push(frame.to_vec());
     }
 }
 
@@ -268,14 +275,14 @@ impl Desk {
     }
 
     fn hear(&mut self, frame: &[u8]) {
-        self.card.0.borrow_mut().0.push_back(frame.to_vec());
+        self.card.0.borrow_mut().came.push_back(frame.to_vec());
         self.pass(Duration::ZERO);
     }
 
     /// Returns the frames that the device has sent since.
     fn heard(&mut self) -> Vec<Vec<u8>> {
         self.node.poll(self.now);
-        core::mem::take(&mut self.card.0.borrow_mut().1)
+        core::mem::take(&mut self.card.0.borrow_mut().left)
     }
 }
 
