@@ -1,25 +1,25 @@
 //! UDP: ports that are open, the datagram that has come to one of them, and one that leaves.
 //!
-//! A datagram that comes is read where it stands, in the frame; one that leaves goes by a socket of smoltcp's, which
-//! finds the way to its target. All ports share that socket, since it holds one datagram only as long as the target's
-//! Ethernet address is asked for.
+//! A datagram that comes is read where it stands, in the frame; one that leaves waits in a place of its own until the
+//! Ethernet address of its target is known. All ports share that place, since it is taken only so long.
 
 use super::seam::{Seam, ipv4};
 use super::{Nic, Node};
+use crate::tcp::{internet_sum, transport_sum};
 use crate::time::Instant;
 use crate::trace::Sink;
-use core::net::SocketAddrV4;
+use core::net::{Ipv4Addr, SocketAddrV4};
 use core::ops::Range;
-use core::time::Duration;
-use smoltcp::iface::{SocketHandle, SocketSet, SocketStorage};
-use smoltcp::phy::ChecksumCapabilities;
-use smoltcp::socket::udp;
-use smoltcp::wire::{IpAddress, IpProtocol, Ipv4Packet, UdpPacket, UdpRepr};
 
 /// How many ports may be open.
 const PORTS: usize = 8;
-/// How long a datagram may wait for its target's Ethernet address before another takes its place.
-const STALE: Duration = Duration::from_secs(1);
+/// How long a datagram may wait for its target's Ethernet address before another takes its place, in microseconds.
+const STALE: u64 = 1_000_000;
+/// The number of UDP in an IPv4 header.
+const UDP: u8 = 17;
+/// The octets of an IPv4 header without options, and of UDP's.
+const IP: usize = 20;
+const HEADER: usize = 8;
 
 /// A datagram that has come, and stands until the next is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,34 +40,27 @@ pub(super) struct Standing {
     pub(super) payload: Range<usize>,
 }
 
-/// The open ports, and the socket by which they send.
+/// A datagram that leaves as soon as its way is known.
+#[derive(Clone, Copy, Debug)]
+struct Leaving {
+    at: u16,
+    to: SocketAddrV4,
+    length: usize,
+    since: Instant,
+}
+
+/// The open ports, the datagram that stands and the one that leaves.
 pub(super) struct Datagrams<'a> {
-    pub(super) sockets: SocketSet<'a>,
-    handle: SocketHandle,
+    payload: &'a mut [u8],
+    leaving: Option<Leaving>,
     open: heapless::Vec<u16, PORTS>,
     port: u16,
-    since: Instant,
     pub(super) standing: Option<Standing>,
 }
 
 impl<'a> Datagrams<'a> {
-    pub(super) fn new(
-        place: &'a mut [SocketStorage<'a>],
-        waiting: &'a mut [udp::PacketMetadata],
-        payload: &'a mut [u8],
-        port: u16,
-    ) -> Self {
-        let nothing = udp::PacketBuffer::new(&mut [][..], &mut [][..]);
-        let mut sockets = SocketSet::new(place);
-        let handle = sockets.add(udp::Socket::new(nothing, udp::PacketBuffer::new(waiting, payload)));
-        Self {
-            sockets,
-            handle,
-            open: heapless::Vec::new(),
-            port: port % 16_384,
-            since: Instant::ZERO,
-            standing: None,
-        }
+    pub(super) fn new(payload: &'a mut [u8], port: u16) -> Self {
+        Self { payload, leaving: None, open: heapless::Vec::new(), port: port % 16_384, standing: None }
     }
 
     /// Opens a port, any that is free; `None` when there are too many.
@@ -104,26 +97,38 @@ impl<'a> Datagrams<'a> {
         self.standing.is_some()
     }
 
-    /// Sends a datagram of two parts; `false` when it is too long or must wait.
-    pub(super) fn send(&mut self, now: Instant, at: u16, to: SocketAddrV4, parts: [&[u8]; 2]) -> bool {
-        let socket = self.sockets.get_mut::<udp::Socket<'_>>(self.handle);
-        let waits = socket.send_queue() > 0;
-        if waits && now < self.since + STALE {
+    /// Has a datagram of two parts leave; `false` when it is too long, has no target, or must wait.
+    fn send(&mut self, now: Instant, at: u16, to: SocketAddrV4, parts: [&[u8]; 2]) -> bool {
+        let waits = self.leaving.is_some_and(|leaving| now < leaving.since.after(STALE));
+        if waits || at == 0 || to.port() == 0 || to.ip().is_unspecified() {
             return false;
         }
-        if waits || socket.endpoint().port != at {
-            socket.close();
-            if socket.bind(at).is_err() {
-                return false;
-            }
+        let mut place = self.payload.iter_mut();
+        let length = parts[0].len() + parts[1].len();
+        if length > place.len() {
+            return false;
         }
-        self.since = now;
-        let Ok(place) = socket.send(parts[0].len() + parts[1].len(), to) else { return false };
-        let Some((front, back)) = place.split_at_mut_checked(parts[0].len()) else { return false };
-        let Some(back) = back.get_mut(..parts[1].len()) else { return false };
-        front.copy_from_slice(parts[0]);
-        back.copy_from_slice(parts[1]);
+        for (place, octet) in place.by_ref().zip(parts.into_iter().flatten()) {
+            *place = *octet;
+        }
+        self.leaving = Some(Leaving { at, to, length, since: now });
         true
+    }
+
+    /// Transmits the datagram that leaves, once its way is known.
+    pub(super) fn depart<N: Nic, S>(&mut self, seam: &mut Seam<'_, N, S>) {
+        let Some(leaving) = self.leaving else { return };
+        let Some(mac) = seam.way(*leaving.to.ip()) else { return };
+        self.leaving = None;
+        let payload = self.payload.get(..leaving.length).unwrap_or(&[]);
+        let from = SocketAddrV4::new(seam.address, leaving.at);
+        let length = write(seam.out(), from, leaving.to, payload);
+        seam.transmit(mac, length);
+    }
+
+    /// Returns when the datagram that leaves may do so, unless its way is learnt before.
+    pub(super) fn due<N: Nic, S>(&self, seam: &Seam<'_, N, S>) -> Option<Instant> {
+        self.leaving.map(|leaving| seam.asks_at(*leaving.to.ip()))
     }
 }
 
@@ -159,28 +164,65 @@ impl<N: Nic, S: Sink> Node<'_, N, S> {
     pub fn pass_datagram(&mut self, at: u16, to: SocketAddrV4, header: &[u8], skip: usize) -> bool {
         let Some(standing) = self.datagrams.standing.take() else { return false };
         let payload = self.seam.input.get(standing.payload).and_then(|payload| payload.get(skip..));
-        self.datagrams.send(self.seam.now, at, to, [header, payload.unwrap_or(&[])])
+        let taken = self.datagrams.send(self.seam.now, at, to, [header, payload.unwrap_or(&[])]);
+        self.datagrams.depart(&mut self.seam);
+        taken
     }
 
     /// Sends a datagram; `false` if it is longer than the link takes, or the one before waits for its way.
     pub fn send_datagram(&mut self, at: u16, to: SocketAddrV4, payload: &[u8]) -> bool {
-        self.datagrams.send(self.seam.now, at, to, [payload, &[]])
+        let taken = self.datagrams.send(self.seam.now, at, to, [payload, &[]]);
+        self.datagrams.depart(&mut self.seam);
+        taken
     }
 }
 
 /// Reads a datagram whose checksums are right: to where, and the rest with its payload's place in the frame.
 fn read(packet: &[u8], head: usize) -> Option<(SocketAddrV4, Standing)> {
-    let ip = Ipv4Packet::new_checked(packet).ok()?;
-    let whole = !ip.more_frags() && ip.frag_offset() == 0;
-    if ip.next_header() != IpProtocol::Udp || !whole || !ip.verify_checksum() {
+    let ip = packet.first_chunk::<IP>()?;
+    let begin = usize::from(ip[0] & 0x0f) * 4;
+    let total = usize::from(u16::from_be_bytes([ip[2], ip[3]]));
+    let whole = u16::from_be_bytes([ip[6], ip[7]]) & 0x3fff == 0;
+    if begin < IP || ip[9] != UDP || !whole || internet_sum(packet.get(..begin)?) != 0xffff {
         return None;
     }
-    let (begin, end) = (usize::from(ip.header_len()), usize::from(ip.total_len()));
-    let udp = UdpPacket::new_checked(packet.get(begin..end)?).ok()?;
-    let (source, target) = (ip.src_addr(), ip.dst_addr());
-    let checksums = ChecksumCapabilities::default();
-    let repr = UdpRepr::parse(&udp, &IpAddress::Ipv4(source), &IpAddress::Ipv4(target), &checksums).ok()?;
-    let payload = head + begin + 8..head + begin + usize::from(udp.len());
-    let from = SocketAddrV4::new(source, repr.src_port);
-    Some((SocketAddrV4::new(target, repr.dst_port), Standing { at: repr.dst_port, from, payload }))
+    let udp = packet.get(begin..total)?;
+    let &[s0, s1, t0, t1, l0, l1, c0, c1] = udp.first_chunk::<HEADER>()?;
+    let udp = udp.get(..usize::from(u16::from_be_bytes([l0, l1])))?;
+    // A sender that computes no checksum says 0 (RFC 768).
+    let intact = [c0, c1] == [0, 0] || transport_sum(packet, UDP, udp) == 0xffff;
+    let (source, target) = (u16::from_be_bytes([s0, s1]), u16::from_be_bytes([t0, t1]));
+    if udp.len() < HEADER || !intact || target == 0 {
+        return None;
+    }
+    let address = |at: usize| Ipv4Addr::new(ip[at], ip[at + 1], ip[at + 2], ip[at + 3]);
+    let payload = head + begin + HEADER..head + begin + udp.len();
+    let from = SocketAddrV4::new(address(12), source);
+    Some((SocketAddrV4::new(address(16), target), Standing { at: target, from, payload }))
+}
+
+/// Writes a datagram with its headers; returns its length, 0 if it does not fit.
+fn write(out: &mut [u8], from: SocketAddrV4, to: SocketAddrV4, payload: &[u8]) -> usize {
+    let length = IP + HEADER + payload.len();
+    let Some(packet) = out.get_mut(..length) else { return 0 };
+    let (ip, udp) = packet.split_at_mut(IP);
+    let octets = |length: usize| u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes();
+    ip[..12].copy_from_slice(&[0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, UDP, 0, 0]);
+    ip[2..4].copy_from_slice(&octets(length));
+    ip[12..16].copy_from_slice(&from.ip().octets());
+    ip[16..].copy_from_slice(&to.ip().octets());
+    let check = !internet_sum(ip);
+    ip[10..12].copy_from_slice(&check.to_be_bytes());
+    udp[..2].copy_from_slice(&from.port().to_be_bytes());
+    udp[2..4].copy_from_slice(&to.port().to_be_bytes());
+    udp[4..6].copy_from_slice(&octets(length - IP));
+    udp[6..HEADER].copy_from_slice(&[0, 0]);
+    udp[HEADER..].copy_from_slice(payload);
+    // A sum of 0 is sent as its other form, since 0 says that there is none (RFC 768).
+    let check = match !transport_sum(ip, UDP, udp) {
+        0 => u16::MAX,
+        check => check,
+    };
+    udp[6..HEADER].copy_from_slice(&check.to_be_bytes());
+    length
 }

@@ -1,5 +1,6 @@
 //! One connection: its socket, alone in a set of its own, its guard, and its deadlines.
 
+use super::ethernet::{AGE, Mac};
 use super::seam::Seam;
 use super::{Nic, serve};
 use crate::relay::Broken;
@@ -31,8 +32,8 @@ pub(super) struct Flow<'a> {
     sockets: SocketSet<'a>,
     handle: SocketHandle,
     pub(super) guard: Guard,
-    /// The peer's Ethernet address, or that of the way to it.
-    pub(super) mac: [u8; 6],
+    /// The Ethernet address that the peer's last frame came from, or that its packets are to go to, if one is known.
+    pub(super) mac: Option<Mac>,
     /// The socket's state when last looked at.
     pub(super) state: State,
     pub(super) wish: Wish,
@@ -80,7 +81,7 @@ impl<'a> Flow<'a> {
             sockets,
             handle,
             guard: Guard::new(Seq(0)),
-            mac: [0; 6],
+            mac: None,
             state: State::Closed,
             wish: Wish::Keep,
             half_open: false,
@@ -119,7 +120,7 @@ impl<'a> Flow<'a> {
         (self.state, self.wish, self.deadline) = (State::Closed, Wish::Keep, None);
         (self.half_open, self.fresh, self.owned, self.over, self.expired) =
             (false, false, false, false, false);
-        self.octets = (0, 0);
+        (self.octets, self.mac) = ((0, 0), None);
     }
 
     pub(super) fn socket(&mut self) -> &mut tcp::Socket<'a> {
@@ -153,7 +154,7 @@ impl<'a> Flow<'a> {
             // Our SYN still waits for the peer's Ethernet address; whoever answers it is lying.
             return;
         }
-        self.mac = seam.sender();
+        self.mac = Some(seam.sender());
         self.octets.0 += u64::from(segment.len);
         let marks = if seam.recorder.enabled() { self.would_mark(segment) } else { Marks::default() };
         let now = seam.now;
@@ -228,24 +229,37 @@ impl<'a> Flow<'a> {
         self.note(seam, if told { cause(before, after, segment) } else { Cause::Ack });
     }
 
-    /// Sends a segment that the guard has made.
-    pub(super) fn send_empty<N: Nic, S: Sink>(&mut self, seam: &mut Seam<'_, N, S>, empty: Empty) {
-        let own = seam.nic.address();
-        let at = Seam::<N, S>::address(own, seam.output, self.mac, own.unwrap_or_default());
-        let place = seam.output.get_mut(at..).unwrap_or(&mut []);
-        let length = empty.write(SocketAddr::V4(self.local), SocketAddr::V4(self.remote), place);
-        if let Some(segment) = seam.leaving(at + length) {
-            seam.recorder.sent(seam.now, self.serial, &segment, self.state, self.state, Marks::default());
+    /// Returns whether the peer's Ethernet address is known; if not, it is asked for.
+    ///
+    /// The one its last frame came from is good as long as it is heard; that of a peer which takes what is sent to it in
+    /// silence for a minute is asked for again, since it may have moved.
+    pub(super) fn reaches<N: Nic, S>(&mut self, seam: &mut Seam<'_, N, S>) -> bool {
+        let silent = self.state != State::SynSent && seam.now >= self.guard.heard().after(AGE);
+        if self.mac.is_none() || silent && self.queued() {
+            self.mac = seam.way(*self.remote.ip());
         }
-        seam.transmit(at + length);
+        self.mac.is_some()
     }
 
-    /// Guards and transmits what the socket has put into the frame that is about to leave.
+    /// Sends a segment that the guard has made.
+    pub(super) fn send_empty<N: Nic, S: Sink>(&mut self, seam: &mut Seam<'_, N, S>, empty: Empty) {
+        let length = empty.write(SocketAddr::V4(self.local), SocketAddr::V4(self.remote), seam.out());
+        if let Some(segment) = seam.leaving(length) {
+            seam.recorder.sent(seam.now, self.serial, &segment, self.state, self.state, Marks::default());
+        }
+        self.transmit(seam, length);
+    }
+
+    /// Transmits the packet that is about to leave; one whose way is not known is lost, as it may be on the wire.
+    fn transmit<N: Nic, S: Sink>(&self, seam: &mut Seam<'_, N, S>, length: usize) {
+        if let Some(mac) = self.mac {
+            seam.transmit(mac, length);
+        }
+    }
+
+    /// Guards and transmits what the socket has put into the packet that is about to leave.
     pub(super) fn sent<N: Nic, S: Sink>(&mut self, seam: &mut Seam<'_, N, S>, sent: usize) {
-        let Some(segment) = seam.leaving(sent) else {
-            // A question for the peer's Ethernet address.
-            return seam.transmit(sent);
-        };
+        let Some(segment) = seam.leaving(sent) else { return };
         let marks = if seam.recorder.enabled() {
             let mut tracker = *self.guard.tracker();
             tracker.sent(&segment).marks
@@ -253,17 +267,17 @@ impl<'a> Flow<'a> {
             Marks::default()
         };
         self.octets.1 += u64::from(segment.len);
-        let (head, now) = (seam.head(), seam.now);
-        let packet = seam.output.get_mut(head..sent).unwrap_or(&mut []);
+        let now = seam.now;
+        let packet = seam.out().get_mut(..sent).unwrap_or(&mut []);
         let left = self.guard.egress(now, packet, &segment);
         self.confess(seam, true);
         if left > 0 {
             if seam.recorder.enabled()
-                && let Some(wired) = seam.leaving(head + left)
+                && let Some(wired) = seam.leaving(left)
             {
                 seam.recorder.sent(now, self.serial, &wired, self.state, self.state, marks);
             }
-            seam.transmit(head + left);
+            self.transmit(seam, left);
         }
     }
 

@@ -3,7 +3,6 @@
 use super::flow::Flow;
 use super::nic::FRAME;
 use smoltcp::iface::SocketStorage;
-use smoltcp::socket::udp;
 
 /// Octets of each ring of the connection that turns clients away.
 const DOOR: usize = 128;
@@ -21,8 +20,7 @@ pub struct Memory<'a, const CLIENTS: usize, const RING: usize> {
     pub(super) datagram: [u8; FRAME - HEADERS],
     // What is not zero at first is made when the node is, so that it takes no flash.
     pub(super) places: heapless::Vec<[[SocketStorage<'a>; 1]; 2], CLIENTS>,
-    pub(super) others: heapless::Vec<[SocketStorage<'a>; 1], 2>,
-    pub(super) datagrams: heapless::Vec<udp::PacketMetadata, 1>,
+    pub(super) door_place: heapless::Vec<[SocketStorage<'a>; 1], 1>,
     pub(super) flows: heapless::Vec<[Flow<'a>; 2], CLIENTS>,
     pub(super) door: heapless::Vec<Flow<'a>, 1>,
 }
@@ -51,8 +49,7 @@ impl<'a, const CLIENTS: usize, const RING: usize> Memory<'a, CLIENTS, RING> {
             frames: [[0; FRAME]; 2],
             datagram: [0; FRAME - HEADERS],
             places: heapless::Vec::new(),
-            others: heapless::Vec::new(),
-            datagrams: heapless::Vec::new(),
+            door_place: heapless::Vec::new(),
             flows: heapless::Vec::new(),
             door: heapless::Vec::new(),
         }
@@ -60,20 +57,17 @@ impl<'a, const CLIENTS: usize, const RING: usize> Memory<'a, CLIENTS, RING> {
 
     /// Makes the places of the connections.
     pub(super) fn divide(&'a mut self) -> Parts<'a> {
-        let Self { rings, door_rings, frames, datagram, places, others, datagrams, flows, door } = self;
+        let Self { rings, door_rings, frames, datagram, places, door_place, flows, door } = self;
         for _ in 0..CLIENTS {
             let _ = places.push([[SocketStorage::EMPTY], [SocketStorage::EMPTY]]);
         }
-        let _ = others.push([SocketStorage::EMPTY]);
-        let _ = others.push([SocketStorage::EMPTY]);
-        let _ = datagrams.push(udp::PacketMetadata::EMPTY);
+        let _ = door_place.push([SocketStorage::EMPTY]);
         for (place, [a, b, c, d]) in places.iter_mut().zip(rings) {
             let [front, back] = place;
             let _ = flows.push([Flow::new(front, (a, b)), Flow::new(back, (c, d))]);
         }
-        let mut others = others.iter_mut();
         let [receive, send] = door_rings;
-        if let Some(place) = others.next() {
+        if let Some(place) = door_place.first_mut() {
             let _ = door.push(Flow::new(place, (receive, send)));
         }
         let [input, output] = frames;
@@ -82,8 +76,6 @@ impl<'a, const CLIENTS: usize, const RING: usize> Memory<'a, CLIENTS, RING> {
             door: door.as_mut_slice(),
             frames: (input, output),
             datagram,
-            datagrams: datagrams.as_mut_slice(),
-            udp: others.next().map_or(&mut [], |place| &mut place[..]),
         }
     }
 }
@@ -96,6 +88,4 @@ pub(super) struct Parts<'a> {
     pub(super) door: &'a mut [Flow<'a>],
     pub(super) frames: (&'a mut [u8; FRAME], &'a mut [u8; FRAME]),
     pub(super) datagram: &'a mut [u8],
-    pub(super) datagrams: &'a mut [udp::PacketMetadata],
-    pub(super) udp: &'a mut [SocketStorage<'a>],
 }

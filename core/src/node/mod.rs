@@ -46,6 +46,7 @@
 //! ```
 
 mod datagram;
+mod ethernet;
 mod flow;
 mod ingress;
 #[cfg(feature = "embedded-io")]
@@ -76,11 +77,12 @@ use crate::trace::{Recorder, Sink};
 use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use core::time::Duration;
 use datagram::Datagrams;
+use ethernet::Neighbours;
 use flow::{Fate, Flow};
 use port::Port;
 use seam::Seam;
 use smoltcp::iface::{Config as InterfaceConfig, Interface};
-use smoltcp::wire::{EthernetAddress, HardwareAddress, IpCidr, Ipv4Cidr};
+use smoltcp::wire::{HardwareAddress, IpCidr, Ipv4Cidr};
 use wait::{Wait, Waits};
 
 /// Ports that may be listened at.
@@ -210,7 +212,7 @@ impl<'a, N: Nic, S: Sink> Node<'a, N, S> {
     ) -> Self {
         let parts = memory.divide();
         let (input, output) = (&mut parts.frames.0[..], &mut parts.frames.1[..]);
-        let iface = interface(&nic, &config, output);
+        let iface = interface(&config, output);
         let port = u16::try_from(config.seed[0] % 16_384).unwrap_or(0);
         Self {
             seam: Seam {
@@ -218,6 +220,9 @@ impl<'a, N: Nic, S: Sink> Node<'a, N, S> {
                 iface,
                 now: Instant::ZERO,
                 address: config.address.0,
+                prefix: config.address.1,
+                gateway: config.gateway,
+                neighbours: Neighbours::new(),
                 spans: config.limits.into(),
                 input,
                 length: 0,
@@ -230,7 +235,7 @@ impl<'a, N: Nic, S: Sink> Node<'a, N, S> {
             door: parts.door,
             listeners: heapless::Vec::new(),
             waits: Waits::new(),
-            datagrams: Datagrams::new(parts.udp, parts.datagrams, parts.datagram, port),
+            datagrams: Datagrams::new(parts.datagram, port),
             seed: config.seed,
             serial: 0,
             port,
@@ -292,16 +297,13 @@ impl<'a, N: Nic, S: Sink> Node<'a, N, S> {
         while let Some(over) = self.waits.expired(self.seam.now) {
             forget(&mut self.seam, Some(over));
         }
-        let sent = self.seam.ask(&mut self.datagrams.sockets);
-        self.seam.transmit(sent);
+        self.datagrams.depart(&mut self.seam);
     }
 
     /// Returns when [`poll`](Self::poll) has to be called next, if no frame comes before.
     pub fn poll_at(&mut self) -> Option<Instant> {
         let mut first = self.waits.next();
-        let clock = self.seam.clock();
-        let datagram = self.seam.iface.poll_at(clock, &self.datagrams.sockets);
-        let datagram = datagram.map(|at| Instant::from_micros(u64::try_from(at.total_micros()).unwrap_or(0)));
+        let datagram = self.datagrams.due(&self.seam);
         for flow in self.flows.iter_mut().chain(self.door.iter_mut()).filter(|flow| !flow.is_free()) {
             let due = serve::due(flow, &mut self.seam);
             first = [first, due].into_iter().flatten().min();
@@ -476,23 +478,15 @@ fn forget<N, S: Sink>(seam: &mut Seam<'_, N, S>, over: Option<Wait>) {
     }
 }
 
-/// Makes an interface with the node's address and its way to everywhere.
-fn interface<N: Nic>(nic: &N, config: &Config, output: &mut [u8]) -> Interface {
-    let (hardware, head) = match nic.address() {
-        #[cfg(feature = "smoltcp")]
-        None => (HardwareAddress::Ip, 0),
-        address => (HardwareAddress::Ethernet(EthernetAddress(address.unwrap_or_default())), port::ETHERNET),
-    };
-    let mut settings = InterfaceConfig::new(hardware);
+/// Makes an interface with the node's address; whom a packet is handed to is the node's affair.
+fn interface(config: &Config, output: &mut [u8]) -> Interface {
+    let mut settings = InterfaceConfig::new(HardwareAddress::Ip);
     settings.random_seed = config.seed[0] ^ config.seed[1];
-    let mut port = Port::new(head, None, output);
+    let mut port = Port::new(None, output);
     let mut interface = Interface::new(settings, &mut port, smoltcp::time::Instant::ZERO);
     interface.update_ip_addrs(|addresses| {
         let _ = addresses.push(IpCidr::Ipv4(Ipv4Cidr::new(config.address.0, config.address.1)));
     });
-    if let Some(gateway) = config.gateway {
-        let _ = interface.routes_mut().add_default_ipv4_route(gateway);
-    }
     interface
 }
 

@@ -11,8 +11,7 @@ pub const FRAME: usize = 1_514;
 /// A driver is these three functions. Interrupts are its owner's affair: one that wakes the processor when a frame
 /// has come is all that a node profits from.
 pub trait Nic {
-    /// Returns the card's Ethernet address; `None` when the link carries IP packets without a header, which takes the
-    /// feature `smoltcp`.
+    /// Returns the card's Ethernet address; `None` when the link carries IP packets without a header.
     fn address(&self) -> Option<[u8; 6]>;
 
     /// Moves the oldest frame that has come to the start of `into`, and returns its length.
@@ -41,7 +40,7 @@ impl<D: Device> Phy<D> {
 
 impl<D: Device> Nic for Phy<D> {
     fn address(&self) -> Option<[u8; 6]> {
-        matches!(self.device.capabilities().medium, Medium::Ethernet).then_some(self.address)
+        (self.device.capabilities().medium != Medium::Ip).then_some(self.address)
     }
 
     fn receive(&mut self, into: &mut [u8]) -> Option<usize> {

@@ -1,37 +1,33 @@
-//! A smoltcp device that holds one frame each way, so that a call into the stack can be watched from outside.
+//! A smoltcp device that holds one packet each way, so that a call into the stack can be watched from outside.
 
+use super::ethernet::ETHERNET;
 use super::nic::FRAME;
 use smoltcp::phy::{self, Checksum, Device, DeviceCapabilities, Medium};
 use smoltcp::time::Instant;
 
-/// The octets of an Ethernet header.
-pub(super) const ETHERNET: usize = 14;
-
-/// One frame in, one frame out.
+/// One packet in, one packet out.
 pub(super) struct Port<'p> {
-    /// The octets before the IP header: 14, or none.
-    head: usize,
-    frame: Option<&'p [u8]>,
+    packet: Option<&'p [u8]>,
     out: &'p mut [u8],
     sent: usize,
 }
 
 impl<'p> Port<'p> {
-    /// Returns a port that offers `frame` to the stack and takes one frame into `out`.
-    pub(super) const fn new(head: usize, frame: Option<&'p [u8]>, out: &'p mut [u8]) -> Self {
-        Self { head, frame, out, sent: 0 }
+    /// Returns a port that offers `packet` to the stack and takes one into `out`.
+    pub(super) const fn new(packet: Option<&'p [u8]>, out: &'p mut [u8]) -> Self {
+        Self { packet, out, sent: 0 }
     }
 
-    /// Returns the length of the frame the stack has sent; 0 if it has sent none.
+    /// Returns the length of the packet the stack has sent; 0 if it has sent none.
     pub(super) const fn sent(&self) -> usize {
         self.sent
     }
 }
 
-/// The frame to be taken by the stack.
+/// The packet to be taken by the stack.
 pub(super) struct Rx<'p>(&'p [u8]);
 
-/// The place for the frame to be sent.
+/// The place for the packet to be sent.
 pub(super) struct Tx<'p> {
     out: &'p mut [u8],
     sent: &'p mut usize,
@@ -48,8 +44,8 @@ impl Device for Port<'_> {
         Self: 't;
 
     fn receive(&mut self, _now: Instant) -> Option<(Rx<'_>, Tx<'_>)> {
-        let frame = self.frame.take()?;
-        Some((Rx(frame), Tx { out: self.out, sent: &mut self.sent }))
+        let packet = self.packet.take()?;
+        Some((Rx(packet), Tx { out: self.out, sent: &mut self.sent }))
     }
 
     fn transmit(&mut self, _now: Instant) -> Option<Tx<'_>> {
@@ -58,8 +54,8 @@ impl Device for Port<'_> {
 
     fn capabilities(&self) -> DeviceCapabilities {
         let mut capabilities = DeviceCapabilities::default();
-        capabilities.medium = medium(self.head);
-        capabilities.max_transmission_unit = FRAME - ETHERNET + self.head;
+        capabilities.medium = Medium::Ip;
+        capabilities.max_transmission_unit = FRAME - ETHERNET;
         // Segments that come in have been verified before the guard saw them.
         capabilities.checksum.tcp = Checksum::Tx;
         capabilities
@@ -74,18 +70,9 @@ impl phy::RxToken for Rx<'_> {
 
 impl phy::TxToken for Tx<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, fill: F) -> R {
-        // The stack is told the largest frame, so this never cuts one.
+        // The stack is told the largest packet, so this never cuts one.
         let len = len.min(self.out.len());
         *self.sent = len;
         fill(&mut self.out[..len])
-    }
-}
-
-/// Returns what smoltcp calls a link whose frames have so many octets before the packet.
-pub(super) const fn medium(head: usize) -> Medium {
-    match head {
-        #[cfg(feature = "smoltcp")]
-        0 => Medium::Ip,
-        _ => Medium::Ethernet,
     }
 }

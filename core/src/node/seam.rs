@@ -1,16 +1,14 @@
 //! What every connection of a node needs to reach the wire: the card, smoltcp's interface, two frames, the recorder.
 
+use super::ethernet::{self, ARP, Arp, ETHERNET, EVERYBODY, IPV4, Known, Mac, Neighbours, is_group};
 use super::nic::Nic;
-use super::port::{ETHERNET, Port};
+use super::port::Port;
 use super::{Counters, Limits};
 use crate::tcp::Segment;
 use crate::time::{Instant, micros};
 use crate::trace::Recorder;
 use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use smoltcp::iface::{Interface, SocketSet};
-
-/// The type of IPv4 in an Ethernet header (RFC 894).
-const IPV4: [u8; 2] = [0x08, 0x00];
 
 /// A second, in microseconds.
 const SECOND: u64 = 1_000_000;
@@ -45,6 +43,10 @@ pub(super) struct Seam<'a, N, S> {
     pub(super) iface: Interface,
     pub(super) now: Instant,
     pub(super) address: Ipv4Addr,
+    /// The length of the network's prefix, and the way to other networks.
+    pub(super) prefix: u8,
+    pub(super) gateway: Option<Ipv4Addr>,
+    pub(super) neighbours: Neighbours,
     pub(super) spans: Spans,
     /// The frame that came last, and its length.
     pub(super) input: &'a mut [u8],
@@ -60,7 +62,7 @@ pub(super) struct Seam<'a, N, S> {
 impl<N: Nic, S> Seam<'_, N, S> {
     /// Returns the octets before the IP header.
     pub(super) fn head(&self) -> usize {
-        if cfg!(not(feature = "smoltcp")) || self.nic.address().is_some() { ETHERNET } else { 0 }
+        if self.nic.address().is_some() { ETHERNET } else { 0 }
     }
 
     /// Returns smoltcp's clock.
@@ -75,39 +77,111 @@ impl<N: Nic, S> Seam<'_, N, S> {
     }
 
     /// Returns who sent the frame that came last.
-    pub(super) fn sender(&self) -> [u8; 6] {
+    pub(super) fn sender(&self) -> Mac {
         self.input.get(6..12).and_then(|octets| octets.try_into().ok()).unwrap_or_default()
     }
 
-    /// Lets the sockets of a set see the frame that came last; returns the length of the answer, 0 for none.
+    /// Returns whether the frame that came last is from one station, and for this card or a group.
+    pub(super) fn is_for_us(&self) -> bool {
+        let Some(own) = self.nic.address() else { return true };
+        self.input.first_chunk::<6>().is_some_and(|to| *to == own || is_group(*to))
+            && !is_group(self.sender())
+    }
+
+    /// Returns the place for the packet that is about to leave.
+    pub(super) fn out(&mut self) -> &mut [u8] {
+        let head = self.head();
+        self.output.get_mut(head..).unwrap_or(&mut [])
+    }
+
+    /// Lets the sockets of a set see the packet that came last; returns the length of the answer, 0 for none.
     pub(super) fn show(&mut self, sockets: &mut SocketSet<'_>) -> usize {
         let (head, clock) = (self.head(), self.clock());
-        let frame = self.input.get(..self.length).unwrap_or(&[]);
-        let mut port = Port::new(head, Some(frame), self.output);
+        let packet = self.input.get(head..self.length).unwrap_or(&[]);
+        let mut port = Port::new(Some(packet), self.output.get_mut(head..).unwrap_or(&mut []));
         self.iface.poll_ingress_single(clock, &mut port, sockets);
         port.sent()
     }
 
-    /// Lets the sockets of a set send one frame; returns its length, 0 for none.
+    /// Lets the sockets of a set send one packet; returns its length, 0 for none.
     pub(super) fn ask(&mut self, sockets: &mut SocketSet<'_>) -> usize {
         let (head, clock) = (self.head(), self.clock());
-        let mut port = Port::new(head, None, self.output);
+        let mut port = Port::new(None, self.output.get_mut(head..).unwrap_or(&mut []));
         self.iface.poll_egress(clock, &mut port, sockets);
         port.sent()
     }
 
-    /// Returns the segment in the first `length` octets of the frame that is about to leave.
+    /// Returns the segment in the packet of `length` octets that is about to leave.
     pub(super) fn leaving(&mut self, length: usize) -> Option<Segment> {
-        let head = self.head();
-        Segment::parse(ipv4(self.output.get_mut(..length)?, head)?).ok()
+        Segment::parse(self.out().get(..length)?).ok()
     }
 
-    /// Transmits the first `length` octets of the frame that is about to leave; a length of 0 is no frame.
-    pub(super) fn transmit(&mut self, length: usize) {
-        if let Some(frame) = self.output.get(..length).filter(|frame| !frame.is_empty()) {
-            self.counters.frames_out = self.counters.frames_out.wrapping_add(1);
-            self.nic.transmit(frame);
+    /// Transmits the packet of `length` octets that is about to leave; a length of 0 is no packet.
+    pub(super) fn transmit(&mut self, to: Mac, length: usize) {
+        self.frame(to, IPV4, length);
+    }
+
+    /// Transmits what stands behind a frame's header, which is written where the link has one.
+    fn frame(&mut self, to: Mac, kind: [u8; 2], length: usize) {
+        let whole = self.head() + length;
+        let Some(frame) = self.output.get_mut(..whole).filter(|_| length > 0) else { return };
+        if let Some(own) = self.nic.address() {
+            ethernet::address(frame, to, own, kind);
         }
+        self.counters.frames_out = self.counters.frames_out.wrapping_add(1);
+        self.nic.transmit(frame);
+    }
+
+    /// Returns the Ethernet address that a packet to `to` goes to; if it is not known, it is asked for.
+    pub(super) fn way(&mut self, to: Ipv4Addr) -> Option<Mac> {
+        let Some(own) = self.nic.address() else { return Some(EVERYBODY) };
+        if let Some(group) = self.group(to) {
+            return Some(group);
+        }
+        let hop = self.hop(to)?;
+        match self.neighbours.look_up(self.now, hop) {
+            Known::Mac(mac) => return Some(mac),
+            Known::Wait => {}
+            Known::Ask => {
+                let question = Arp { asks: true, sender: (own, self.address), target: ([0; 6], hop) };
+                self.say(EVERYBODY, question);
+            }
+        }
+        None
+    }
+
+    /// Transmits a question for an address, or an answer.
+    pub(super) fn say(&mut self, to: Mac, arp: Arp) {
+        let length = arp.write(self.out());
+        self.frame(to, ARP, length);
+    }
+
+    /// Returns when the way to `to` may be asked for again.
+    pub(super) fn asks_at(&self, to: Ipv4Addr) -> Instant {
+        let Some(hop) = self.hop(to) else { return self.now.after(SECOND) };
+        self.neighbours.asks_at(hop).unwrap_or(self.now)
+    }
+
+    /// Returns whom a packet to `to` is handed to: itself in the node's own network, else the gateway.
+    pub(super) fn hop(&self, to: Ipv4Addr) -> Option<Ipv4Addr> {
+        let differ = (to.to_bits() ^ self.address.to_bits()) & !self.hosts();
+        if differ == 0 { Some(to) } else { self.gateway }
+    }
+
+    /// Returns the Ethernet address of everybody and of groups (RFC 894, RFC 1112 §6.4); `None` for a lone host.
+    fn group(&self, to: Ipv4Addr) -> Option<Mac> {
+        let [_, a, b, c] = to.octets();
+        if to.is_multicast() {
+            return Some([0x01, 0x00, 0x5e, a & 0x7f, b, c]);
+        }
+        let all = Ipv4Addr::from_bits(self.address.to_bits() | self.hosts());
+        // A network of two hosts has no address of all (RFC 3021).
+        (to.is_broadcast() || to == all && self.prefix < 31).then_some(EVERYBODY)
+    }
+
+    /// Returns the bits of an address that tell hosts of the node's network apart.
+    fn hosts(&self) -> u32 {
+        u32::MAX.checked_shr(self.prefix.into()).unwrap_or(0)
     }
 
     /// Returns whether one more answer to what belongs to nothing may be given in this second.
@@ -119,20 +193,11 @@ impl<N: Nic, S> Seam<'_, N, S> {
         self.answers.0 = self.answers.0.saturating_sub(1);
         may
     }
-
-    /// Writes an Ethernet header, where the link has one, into a frame; returns where the packet begins.
-    pub(super) fn address(own: Option<[u8; 6]>, frame: &mut [u8], to: [u8; 6], from: [u8; 6]) -> usize {
-        let Some(place) = frame.first_chunk_mut::<ETHERNET>().filter(|_| own.is_some()) else { return 0 };
-        let [t0, t1, t2, t3, t4, t5] = to;
-        let [f0, f1, f2, f3, f4, f5] = from;
-        *place = [t0, t1, t2, t3, t4, t5, f0, f1, f2, f3, f4, f5, IPV4[0], IPV4[1]];
-        ETHERNET
-    }
 }
 
 /// Returns the IPv4 packet of a frame whose header has `head` octets.
 pub(super) fn ipv4(frame: &mut [u8], head: usize) -> Option<&mut [u8]> {
-    if head > 0 && frame.get(12..14) != Some(&IPV4) {
+    if head > 0 && frame.get(12..head) != Some(&IPV4) {
         return None;
     }
     let packet = frame.get_mut(head..)?;

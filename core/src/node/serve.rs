@@ -68,11 +68,10 @@ fn tick<N: Nic, S: Sink>(flow: &mut Flow<'_>, seam: &mut Seam<'_, N, S>) {
         match inject {
             Inject::Wire(empty) => flow.send_empty(seam, empty),
             Inject::Stack(empty) => {
-                let own = seam.nic.address();
-                let at = Seam::<N, S>::address(own, seam.input, own.unwrap_or_default(), flow.mac);
-                let place = seam.input.get_mut(at..).unwrap_or(&mut []);
+                let head = seam.head();
+                let place = seam.input.get_mut(head..).unwrap_or(&mut []);
                 let length = empty.write(SocketAddr::V4(flow.remote), SocketAddr::V4(flow.local), place);
-                seam.length = at + length;
+                seam.length = head + length;
                 let sent = seam.show(flow.sockets());
                 flow.note_received(seam, &empty.segment());
                 flow.sent(seam, sent);
@@ -87,7 +86,10 @@ fn tick<N: Nic, S: Sink>(flow: &mut Flow<'_>, seam: &mut Seam<'_, N, S>) {
 /// smoltcp drops unread octets and the end of stream when its own TIME-WAIT expires, which only its egress notices.
 /// All it has left to say there is the acknowledgment of the FIN.
 fn egress<N: Nic, S: Sink>(flow: &mut Flow<'_>, seam: &mut Seam<'_, N, S>) {
-    if flow.state == State::TimeWait && !flow.guard.owes_acknowledgment() {
+    let silent = flow.state == State::TimeWait && !flow.guard.owes_acknowledgment();
+    // A peer that was never reached has nothing to be told.
+    let strange = flow.state == State::Closed && flow.mac.is_none();
+    if silent || strange || flow.over || !flow.reaches(seam) {
         return;
     }
     for _ in 0..TURN {
@@ -106,10 +108,12 @@ pub(super) fn due<N: Nic, S: Sink>(flow: &mut Flow<'_>, seam: &mut Seam<'_, N, S
     let (now, clock) = (seam.now, seam.clock());
     let wanted = if flow.state == State::TimeWait || flow.over {
         None
+    } else if flow.mac.is_none() {
+        Some(seam.asks_at(*flow.remote.ip()))
     } else {
-        seam.iface.poll_at(clock, flow.sockets())
+        let wanted = seam.iface.poll_at(clock, flow.sockets());
+        wanted.map(|at| Instant::from_micros(u64::try_from(at.total_micros()).unwrap_or(0)))
     };
-    let wanted = wanted.map(|at| Instant::from_micros(u64::try_from(at.total_micros()).unwrap_or(0)));
     let tick = flow.guard.tick_at(flow.queued());
     let soonest = [wanted, tick].into_iter().flatten().min().map(|at| at.max(now.after(SOON)));
     let silent = silent_at(flow, seam.spans.silence);

@@ -8,6 +8,8 @@ pub const EMPTY: usize = 60;
 
 /// The octets of a TCP header without options.
 const TCP: usize = 20;
+/// The number of TCP in an IP header.
+const TCP_NUMBER: u8 = 6;
 
 /// Returns whether the checksums of a segment and of its IPv4 header are right.
 ///
@@ -17,7 +19,7 @@ pub fn is_intact(packet: &[u8]) -> bool {
     if is_four(packet) && internet_sum(packet.get(..at).unwrap_or(&[])) != 0xffff {
         return false;
     }
-    packet.get(at..total).is_some_and(|tcp| fold(pseudo(packet, tcp.len()) + sum(tcp)) == 0xffff)
+    packet.get(at..total).is_some_and(|tcp| transport_sum(packet, TCP_NUMBER, tcp) == 0xffff)
 }
 
 /// A segment without payload, as it is to be made.
@@ -160,7 +162,7 @@ pub fn seal(packet: &mut [u8]) {
     let (at, total) = bounds(packet);
     put(packet, at + 16, 0);
     let tcp = packet.get(at..total).unwrap_or(&[]);
-    let check = !fold(pseudo(packet, tcp.len()) + sum(tcp));
+    let check = !transport_sum(packet, TCP_NUMBER, tcp);
     put(packet, at + 16, check);
 }
 
@@ -170,7 +172,7 @@ pub fn seal(packet: &mut [u8]) {
 /// The packet is one that [`Segment::parse`] takes.
 pub fn seal_for_device(packet: &mut [u8]) {
     let (at, total) = bounds(packet);
-    let begun = fold(pseudo(packet, total.saturating_sub(at)));
+    let begun = fold(pseudo(packet, TCP_NUMBER, total.saturating_sub(at)));
     put(packet, at + 16, begun);
 }
 
@@ -184,10 +186,15 @@ fn bounds(packet: &[u8]) -> (usize, usize) {
     }
 }
 
-/// Returns the sum of the pseudo-header (RFC 9293 §3.1).
-fn pseudo(packet: &[u8], length: usize) -> u64 {
+/// Returns the sum of a packet's pseudo-header (RFC 9293 §3.1, RFC 768) and of what it carries, not complemented.
+pub(crate) fn transport_sum(packet: &[u8], protocol: u8, carried: &[u8]) -> u16 {
+    fold(pseudo(packet, protocol, carried.len()) + sum(carried))
+}
+
+/// Returns the sum of the pseudo-header.
+fn pseudo(packet: &[u8], protocol: u8, length: usize) -> u64 {
     let addresses = if is_four(packet) { packet.get(12..20) } else { packet.get(8..40) };
-    sum(addresses.unwrap_or(&[])) + 6 + length as u64
+    sum(addresses.unwrap_or(&[])) + u64::from(protocol) + length as u64
 }
 
 /// Returns the sum of the octets as big-endian words in ones' complement, not complemented (RFC 1071): what is written as

@@ -44,6 +44,8 @@ mod tracker;
 /// Whether segments in IPv6 packets are known.
 const IPV6: bool = cfg!(feature = "ipv6");
 
+#[cfg(feature = "node")]
+pub(crate) use edit::transport_sum;
 pub use edit::{EMPTY, Empty, internet_sum, is_intact, seal, seal_for_device};
 pub use guard::{Guard, Inject, Rule, Rules, Verdict};
 pub use isn::isn;

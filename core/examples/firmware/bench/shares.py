@@ -8,9 +8,10 @@ from .lines import frames, lines_of
 # In this order: the first that fits.
 PARTS = {
     "smoltcp: TCP, with its rings": r"smoltcp-[\d.]+/src/(socket/tcp|storage|wire/tcp|iface/interface/tcp)",
-    "smoltcp: IPv4, Ethernet, ARP, ICMP, UDP": r"smoltcp-",
+    "smoltcp: IPv4, ICMP, and what calls its sockets": r"smoltcp-",
     "guard and tracker": r"/core/src/tcp/",
-    "node: connections, deadlines, datagrams, sessions": r"/core/src/(node|stack|time|trace)",
+    "node: Ethernet, ARP, UDP": r"/core/src/node/(ethernet|datagram|nic)",
+    "node: connections, deadlines, sessions": r"/core/src/(node|stack|time|trace)",
     "SOCKS5 server and relay": r"/core/src/(socks|wire|machine|relay)",
     "board and driver": r"/core/examples/",
 }
