@@ -20,7 +20,7 @@ use sockhop_hosted::listening::Listening;
 use sockhop_hosted::metrics::Tally;
 use sockhop_hosted::os;
 use sockhop_hosted::proxy::{self, Deadlines, Limits, Report};
-use sockhop_hosted::report::Spool;
+use sockhop_hosted::report::{Recording, Spool};
 use sockhop_hosted::resolve::Names;
 use sockhop_hosted::runtime::{Reloaded, Runtime, Serving, Summary};
 use sockhop_hosted::sandbox::Files;
@@ -82,9 +82,17 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
     let several = options.workers > 1;
     let recording = recording.map(|file| file.merging(several).start());
     let shown = Shown::begin(screen, several);
-    let (summary, watch) = serve(runtime, &shown, options.service.log, reload(options, &locked.files, &log))?;
+    let served = serve(runtime, &shown, options.service.log, reload(options, &locked.files, &log));
     // What was set up is undone before that is said.
     drop(locked);
+    let (summary, watch) = match served {
+        Ok(served) => served,
+        Err(error) => {
+            // What has led to it is wanted more than ever, and what keeps it from being written is said by itself.
+            recording.map(Recording::salvage).transpose()?;
+            return Err(error.into());
+        }
+    };
     shown.finish(watch.page)?;
     let mut said = Vec::new();
     sum_up(&summary, &name, &mut said)?;

@@ -120,11 +120,31 @@ impl Recording {
         let lost = spool.lost + spool.waiting.len() as u64;
         drop(spool);
         let left = until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-        let written = self.done.recv_timeout(left).unwrap_or_else(|_| {
+        Ok((self.written(left)?, lost))
+    }
+
+    /// Waits until what was handed over is written, once its spool is gone, as after a failure; returns how many events
+    /// were written.
+    ///
+    /// # Errors
+    /// The file's, or that it took nothing any more.
+    pub fn salvage(self) -> io::Result<u64> {
+        self.written(PATIENCE)
+    }
+
+    fn written(self, within: Duration) -> io::Result<u64> {
+        self.done.recv_timeout(within).unwrap_or_else(|_| {
             let text = "the file takes nothing any more, so the last events are not in it";
             Err(io::Error::new(io::ErrorKind::TimedOut, text))
-        })?;
-        Ok((written, lost))
+        })
+    }
+}
+
+impl Drop for Spool {
+    /// Hands over what is left, whatever has ended the stack.
+    fn drop(&mut self) {
+        self.confess();
+        self.offer();
     }
 }
 

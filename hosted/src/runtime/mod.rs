@@ -180,7 +180,8 @@ impl<S: Sink + Send> Runtime<S> {
     /// at its sink; `reload` is called on SIGHUP, which without it asks to stop.
     ///
     /// # Errors
-    /// The host's, when waiting or reading from the TUN fails.
+    /// The host's, when waiting or reading from the TUN fails; and that a worker has panicked, whose name and last words
+    /// it says. Every worker has ended by then, and the device and all sockets are gone.
     pub fn run<T: FnMut(Option<&Report>, &mut S) + Send>(
         self,
         teller: impl Fn() -> T,
@@ -194,11 +195,12 @@ impl<S: Sink + Send> Runtime<S> {
                 .into_iter()
                 .try_for_each(|worker| crew.hire(scope, worker, Arc::clone(first.waker()), teller()));
             let mut lead = Lead { worker: first, crew, signals, upkeep };
-            let served = hired.and_then(|()| lead.serve(teller(), reload));
+            let served = crew::caught(0, || hired.and_then(|()| lead.serve(teller(), reload)));
             let Lead { worker, crew, .. } = lead;
             // Whatever has ended one worker ends all.
-            let others = crew.dismiss()?;
+            let others = crew.dismiss();
             served?;
+            let others = others?;
             drop(desk);
             let (summary, sink) = worker.finish();
             let summary = others.iter().fold(summary, |sum, (other, _)| sum.and(other));
