@@ -8,8 +8,8 @@ use sockhop_hosted::egress::{Policy, Way};
 use sockhop_hosted::engine;
 use sockhop_hosted::forwarding::Plan;
 use sockhop_hosted::metrics::Tally;
-use sockhop_hosted::proxy::{self, Report};
-use sockhop_hosted::runtime::{Reloaded, Runtime, Serving};
+use sockhop_hosted::proxy;
+use sockhop_hosted::runtime::{Reloaded, Runtime, Serving, Told};
 use sockhop_hosted::tun::{self, Tun};
 use sockhop_tests::netns::{Namespace, possible, program};
 use std::io::{self, Read, Write};
@@ -121,7 +121,7 @@ fn serve(namespace: &Namespace, falling: usize, may: &AtomicBool) -> io::Error {
     let teller = || {
         // The first worker is the last to begin.
         let place = (made.fetch_add(1, Ordering::Relaxed) + 1) % WORKERS;
-        move |_: Option<&Report>, (): &mut ()| {
+        move |_: Told<'_>, (): &mut ()| {
             assert!(place != falling || !may.load(Ordering::Acquire), "the test says so");
         }
     };

@@ -19,10 +19,10 @@ use sockhop_hosted::forwarding::Plan;
 use sockhop_hosted::listening::Listening;
 use sockhop_hosted::metrics::Tally;
 use sockhop_hosted::os;
-use sockhop_hosted::proxy::{self, Deadlines, Limits, Report};
-use sockhop_hosted::report::{Recording, Spool};
+use sockhop_hosted::proxy::{self, Deadlines, Limits};
+use sockhop_hosted::report::Recording;
 use sockhop_hosted::resolve::Names;
-use sockhop_hosted::runtime::{Reloaded, Runtime, Serving, Summary};
+use sockhop_hosted::runtime::{Reloaded, Runtime, Serving, Summary, Told};
 use sockhop_hosted::sandbox::Files;
 use sockhop_hosted::tun::{self, Tun};
 use sockhop_hosted::users::Users;
@@ -120,17 +120,24 @@ fn serve(
 ) -> std::io::Result<(Summary, Watch)> {
     let teller = || {
         let (log, pages) = (Log::new(log), shown.pages());
-        move |report: Option<&Report>, sink: &mut Overheard<Ears>| {
-            let line = report.map(|report| log.session(report));
-            if line.is_none() && !sink.own.enabled() {
-                return;
+        move |told: Told<'_>, sink: &mut Overheard<Ears>| match told {
+            // A report stands behind the events of its session.
+            Told::Ended(report) => {
+                let line = log.session(report);
+                sink.own.with(|watch| {
+                    watch.page.say(line);
+                    pages.offer(&mut watch.page);
+                });
             }
-            sink.own.with(|watch| {
-                // A report stands behind the events of its session.
-                line.into_iter().for_each(|line| watch.page.say(line));
+            Told::Round(until) if sink.own.enabled() => sink.own.with(|watch| {
+                watch.page.advance(until);
                 pages.offer(&mut watch.page);
-                watch.spool.as_mut().map(Spool::offer);
-            });
+                if let Some(spool) = &mut watch.spool {
+                    spool.advance(until);
+                    spool.offer();
+                }
+            }),
+            Told::Round(_) => {}
         }
     };
     let (summary, sinks) = runtime.run(teller, reload)?;

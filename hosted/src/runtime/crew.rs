@@ -1,8 +1,7 @@
 //! The workers on threads of their own, and how the first one, which takes the signals, has them do the same as it does.
 
 use super::worker::Worker;
-use super::{Reloaded, Summary};
-use crate::proxy::Report;
+use super::{Reloaded, Summary, Told};
 use core::error::Error;
 use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -130,7 +129,7 @@ impl<'scope, S> Crew<'scope, S> {
         scope: &'scope Scope<'scope, '_>,
         worker: Worker<S>,
         waker: Arc<Waker>,
-        tell: impl FnMut(Option<&Report>, &mut S) + Send + 'scope,
+        tell: impl FnMut(Told<'_>, &mut S) + Send + 'scope,
     ) -> io::Result<()>
     where
         S: Sink + Send + 'scope,
@@ -201,11 +200,11 @@ fn work<S: Sink>(
     mut worker: Worker<S>,
     orders: &Receiver<Order>,
     status: &Status,
-    mut tell: impl FnMut(Option<&Report>, &mut S),
+    mut tell: impl FnMut(Told<'_>, &mut S),
 ) -> Outcome<S> {
     let mut ending = false;
     loop {
-        let now = worker.round(None, &mut tell)?;
+        worker.round(None, &mut tell)?;
         worker.tell(false);
         let mut done = 0;
         while let Ok(order) = orders.try_recv() {
@@ -214,7 +213,7 @@ fn work<S: Sink>(
             match order {
                 Order::Reload(reloaded) => worker.reload(reloaded),
                 Order::Refuse => worker.refuse(),
-                Order::Shut => worker.shut(now),
+                Order::Shut => worker.shut(),
                 Order::End => return Ok(worker.finish()),
             }
         }
