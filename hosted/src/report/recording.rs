@@ -19,6 +19,8 @@ use std::time::Instant;
 const WAITING: usize = 65_536;
 /// Batches on their way.
 const UNDER_WAY: usize = 8;
+/// How long events are collected before they are written: waking the thread for each batch would cost more than the batch.
+const COLLECTING: Duration = Duration::from_millis(20);
 /// How long the last events may take to be written.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -226,6 +228,7 @@ fn write(
             Ok(batch) => Some(batch),
             Err(TryRecvError::Empty) => {
                 out.flush()?;
+                thread::sleep(COLLECTING);
                 batches.recv().ok()
             }
             Err(TryRecvError::Disconnected) => None,
