@@ -2,14 +2,15 @@
 
 use super::worker::Worker;
 use super::{Reloaded, Summary, Told};
+use core::any::Any;
 use core::error::Error;
 use core::fmt;
+use core::panic::AssertUnwindSafe;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use mio::Waker;
 use sockhop::trace::Sink;
-use std::any::Any;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::catch_unwind;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
