@@ -27,6 +27,7 @@ use sockhop_hosted::sandbox::Files;
 use sockhop_hosted::tun::{self, Tun};
 use sockhop_hosted::users::Users;
 use std::io::Write;
+use std::path::Path;
 
 /// Serves until Ctrl-C.
 pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
@@ -85,6 +86,18 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
     let served = serve(runtime, &shown, options.service.log, reload(options, &locked.files, &log));
     // What was set up is undone before that is said.
     drop(locked);
+    let recorded = (recording, options.trace.as_deref());
+    conclude(served, shown, recorded, &name, &log)
+}
+
+/// Waits for what is still to be printed and written, and says what the run came to.
+fn conclude(
+    served: std::io::Result<(Summary, Watch)>,
+    shown: Shown,
+    (recording, path): (Option<Recording>, Option<&Path>),
+    name: &str,
+    log: &Log,
+) -> Result<(), Failure> {
     let (summary, watch) = match served {
         Ok(served) => served,
         Err(error) => {
@@ -95,9 +108,8 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
     };
     shown.finish(watch.page)?;
     let mut said = Vec::new();
-    sum_up(&summary, &name, &mut said)?;
+    sum_up(&summary, name, &mut said)?;
     let recorded = recording.zip(watch.spool);
-    let path = options.trace.as_deref();
     let recorded = recorded.map(|(recording, spool)| recording::say(recording, spool, path, &mut said));
     log.screen(&said)?;
     recorded.unwrap_or(Ok(()))
@@ -347,7 +359,7 @@ fn addresses(options: &Socks5, random: u64) -> Result<Vec<(IpAddr, u8)>, Failure
         Some(Net6::None) => {}
         Some(Net6::Net(ip, prefix)) => stack.push((IpAddr::V6(ip), prefix)),
         // A host without IPv6 is none the worse for it.
-        None if !std::path::Path::new("/proc/net/if_inet6").exists() => {}
+        None if !Path::new("/proc/net/if_inet6").exists() => {}
         None => {
             let prefix = 0xfd00_u128 << 112 | u128::from(random & 0xff_ffff_ffff) << 80;
             stack.push((IpAddr::V6(Ipv6Addr::from_bits(prefix | 2)), 126));
