@@ -5,7 +5,7 @@ use sockhop::tcp::State;
 use sockhop::time::Instant;
 use sockhop::trace::{Ends, Event, Line, Sink, View};
 use sockhop_hosted::ladder::Style;
-use sockhop_hosted::report::Merge;
+use sockhop_hosted::report::{Merge, Reach};
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -26,11 +26,17 @@ pub(crate) struct Page {
     events: Vec<Event>,
     lines: Vec<String>,
     lost: u64,
+    reach: Reach,
 }
 
 impl Sink for Page {
     fn record(&mut self, event: &Event) {
-        if self.events.len() < WAITING { self.events.push(*event) } else { self.lost += 1 }
+        if self.events.len() < WAITING {
+            self.reach.note(event);
+            self.events.push(*event);
+        } else {
+            self.lost += 1;
+        }
     }
 }
 
@@ -40,9 +46,14 @@ impl Page {
         if self.lines.len() < WAITING { self.lines.push(line) } else { self.lost += 1 }
     }
 
-    /// Returns whether there is nothing to be printed.
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.events.is_empty() && self.lines.is_empty() && self.lost == 0
+    /// Notes that every event up to then stands on it, or has.
+    pub(crate) fn advance(&mut self, until: Instant) {
+        self.reach.advance(until);
+    }
+
+    /// Returns whether there is nothing to be printed, nor that waits for this page.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.lines.is_empty() && self.lost == 0 && !self.reach.frees()
     }
 
     /// Adds what stands on another page, as far as there is room, and leaves that one blank.
@@ -54,6 +65,8 @@ impl Page {
         self.lost += (other.lines.len() - room) as u64;
         self.lines.extend(other.lines.drain(..).take(room));
         other.lost = 0;
+        self.reach.join(&other.reach);
+        other.reach.say();
     }
 }
 
@@ -132,11 +145,11 @@ impl Printer {
     }
 }
 
-/// Waits for something to be printed, and returns nothing when that takes too long; `None` when nothing more will come.
-fn next((tray, roused): &Shared, patience: Duration) -> Option<Page> {
+/// Waits for something to be printed; `None` when nothing more will come.
+fn next((tray, roused): &Shared) -> Option<Page> {
     let tray = tray.lock().unwrap_or_else(PoisonError::into_inner);
-    let (mut tray, _) = roused
-        .wait_timeout_while(tray, patience, |tray| {
+    let mut tray = roused
+        .wait_while(tray, |tray| {
             tray.is_waited_for = tray.page.is_empty() && !tray.is_last;
             tray.is_waited_for
         })
@@ -166,16 +179,16 @@ impl Ladder {
     fn print(mut self, shared: &Shared) -> io::Result<()> {
         let mut goes_on = true;
         while goes_on {
-            let page = next(shared, self.merge.patience());
+            let page = next(shared);
             goes_on = page.is_some();
             let (events, lost) = match page {
-                Some(page) if !page.is_empty() => {
-                    let events = self.merge.add(page.events);
+                Some(mut page) => {
+                    let events = self.merge.add(page.events, page.reach.say());
                     let behind = self.merge.reached().0;
                     self.lines.extend(page.lines.into_iter().map(|line| (behind, line)));
                     (events, page.lost)
                 }
-                Some(_) | None => (self.merge.rest(), 0),
+                None => (self.merge.rest(), 0),
             };
             // Between two pages others have something to say.
             let mut out = io::stdout().lock();

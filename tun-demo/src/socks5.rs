@@ -19,14 +19,15 @@ use sockhop_hosted::forwarding::Plan;
 use sockhop_hosted::listening::Listening;
 use sockhop_hosted::metrics::Tally;
 use sockhop_hosted::os;
-use sockhop_hosted::proxy::{self, Deadlines, Limits, Report};
-use sockhop_hosted::report::Spool;
+use sockhop_hosted::proxy::{self, Deadlines, Limits};
+use sockhop_hosted::report::Recording;
 use sockhop_hosted::resolve::Names;
-use sockhop_hosted::runtime::{Reloaded, Runtime, Serving, Summary};
+use sockhop_hosted::runtime::{Reloaded, Runtime, Serving, Summary, Told};
 use sockhop_hosted::sandbox::Files;
 use sockhop_hosted::tun::{self, Tun};
 use sockhop_hosted::users::Users;
 use std::io::Write;
+use std::path::Path;
 
 /// Serves until Ctrl-C.
 pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
@@ -82,14 +83,33 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
     let several = options.workers > 1;
     let recording = recording.map(|file| file.merging(several).start());
     let shown = Shown::begin(screen, several);
-    let (summary, watch) = serve(runtime, &shown, options.service.log, reload(options, &locked.files, &log))?;
+    let served = serve(runtime, &shown, options.service.log, reload(options, &locked.files, &log));
     // What was set up is undone before that is said.
     drop(locked);
+    let recorded = (recording, options.trace.as_deref());
+    conclude(served, shown, recorded, &name, &log)
+}
+
+/// Waits for what is still to be printed and written, and says what the run came to.
+fn conclude(
+    served: std::io::Result<(Summary, Watch)>,
+    shown: Shown,
+    (recording, path): (Option<Recording>, Option<&Path>),
+    name: &str,
+    log: &Log,
+) -> Result<(), Failure> {
+    let (summary, watch) = match served {
+        Ok(served) => served,
+        Err(error) => {
+            // What has led to it is wanted more than ever, and what keeps it from being written is said by itself.
+            recording.map(Recording::salvage).transpose()?;
+            return Err(error.into());
+        }
+    };
     shown.finish(watch.page)?;
     let mut said = Vec::new();
-    sum_up(&summary, &name, &mut said)?;
+    sum_up(&summary, name, &mut said)?;
     let recorded = recording.zip(watch.spool);
-    let path = options.trace.as_deref();
     let recorded = recorded.map(|(recording, spool)| recording::say(recording, spool, path, &mut said));
     log.screen(&said)?;
     recorded.unwrap_or(Ok(()))
@@ -112,17 +132,24 @@ fn serve(
 ) -> std::io::Result<(Summary, Watch)> {
     let teller = || {
         let (log, pages) = (Log::new(log), shown.pages());
-        move |report: Option<&Report>, sink: &mut Overheard<Ears>| {
-            let line = report.map(|report| log.session(report));
-            if line.is_none() && !sink.own.enabled() {
-                return;
+        move |told: Told<'_>, sink: &mut Overheard<Ears>| match told {
+            // A report stands behind the events of its session.
+            Told::Ended(report) => {
+                let line = log.session(report);
+                sink.own.with(|watch| {
+                    watch.page.say(line);
+                    pages.offer(&mut watch.page);
+                });
             }
-            sink.own.with(|watch| {
-                // A report stands behind the events of its session.
-                line.into_iter().for_each(|line| watch.page.say(line));
+            Told::Round(until) if sink.own.enabled() => sink.own.with(|watch| {
+                watch.page.advance(until);
                 pages.offer(&mut watch.page);
-                watch.spool.as_mut().map(Spool::offer);
-            });
+                if let Some(spool) = &mut watch.spool {
+                    spool.advance(until);
+                    spool.offer();
+                }
+            }),
+            Told::Round(_) => {}
         }
     };
     let (summary, sinks) = runtime.run(teller, reload)?;
@@ -332,7 +359,7 @@ fn addresses(options: &Socks5, random: u64) -> Result<Vec<(IpAddr, u8)>, Failure
         Some(Net6::None) => {}
         Some(Net6::Net(ip, prefix)) => stack.push((IpAddr::V6(ip), prefix)),
         // A host without IPv6 is none the worse for it.
-        None if !std::path::Path::new("/proc/net/if_inet6").exists() => {}
+        None if !Path::new("/proc/net/if_inet6").exists() => {}
         None => {
             let prefix = 0xfd00_u128 << 112 | u128::from(random & 0xff_ffff_ffff) << 80;
             stack.push((IpAddr::V6(Ipv6Addr::from_bits(prefix | 2)), 126));

@@ -41,7 +41,7 @@ mod recording;
 mod sqlog;
 
 pub use check::{Accusation, check};
-pub use merge::Merge;
+pub use merge::{Merge, Reach};
 pub use mermaid::diagram;
 pub use read::{Unreadable, read, read_octets};
 pub use recording::{Recording, Spool, Unstarted};

@@ -5,13 +5,13 @@
 //!             └ what has no room is counted, and stands in the file as Lost where it is missing
 //! ```
 
-use super::{Format, Merge};
+use super::{Format, Merge, Reach};
 use core::time::Duration;
 use sockhop::trace::{Event, Header, Sink, View};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::thread;
 use std::time::Instant;
 
@@ -19,19 +19,25 @@ use std::time::Instant;
 const WAITING: usize = 65_536;
 /// Batches on their way.
 const UNDER_WAY: usize = 8;
+/// How long events are collected before they are written: waking the thread for each batch would cost more than the batch.
+const COLLECTING: Duration = Duration::from_millis(20);
 /// How long the last events may take to be written.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Events, and up to when there are no others.
+type Batch = (Vec<Event>, sockhop::time::Instant);
 
 /// The sink of a recording: it collects events until they are offered.
 #[derive(Debug)]
 pub struct Spool {
-    batches: SyncSender<Vec<Event>>,
+    batches: SyncSender<Batch>,
     waiting: Vec<Event>,
     /// Events that had no room since the last one that had.
     missing: u32,
     lost: u64,
     /// The last event that had no room.
     last: Event,
+    reach: Reach,
     closed: bool,
 }
 
@@ -43,7 +49,7 @@ pub struct Unstarted {
     format: Format,
     header: Header,
     merge: Merge,
-    batches: Receiver<Vec<Event>>,
+    batches: Receiver<Batch>,
 }
 
 impl core::fmt::Debug for Unstarted {
@@ -100,6 +106,7 @@ impl Recording {
             missing: 0,
             lost: 0,
             last: Event::default(),
+            reach: Reach::default(),
             closed: false,
         };
         let (out, merge) = (Box::new(out), Merge::new(false));
@@ -120,27 +127,51 @@ impl Recording {
         let lost = spool.lost + spool.waiting.len() as u64;
         drop(spool);
         let left = until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-        let written = self.done.recv_timeout(left).unwrap_or_else(|_| {
+        Ok((self.written(left)?, lost))
+    }
+
+    /// Waits until what was handed over is written, once its spool is gone, as after a failure; returns how many events
+    /// were written.
+    ///
+    /// # Errors
+    /// The file's, or that it took nothing any more.
+    pub fn salvage(self) -> io::Result<u64> {
+        self.written(PATIENCE)
+    }
+
+    fn written(self, within: Duration) -> io::Result<u64> {
+        self.done.recv_timeout(within).unwrap_or_else(|_| {
             let text = "the file takes nothing any more, so the last events are not in it";
             Err(io::Error::new(io::ErrorKind::TimedOut, text))
-        })?;
-        Ok((written, lost))
+        })
+    }
+}
+
+impl Drop for Spool {
+    /// Hands over what is left, whatever has ended the stack.
+    fn drop(&mut self) {
+        self.confess();
+        self.offer();
     }
 }
 
 impl Spool {
     /// Hands over what has been collected, unless the thread is behind; returns whether nothing waits any more.
     pub fn offer(&mut self) -> bool {
-        if self.waiting.is_empty() || self.closed {
+        if self.waiting.is_empty() && !self.reach.frees() || self.closed {
             return true;
         }
-        match self.batches.try_send(core::mem::take(&mut self.waiting)) {
-            Ok(()) => true,
-            Err(TrySendError::Full(unsent)) => {
+        let mut reach = self.reach;
+        match self.batches.try_send((core::mem::take(&mut self.waiting), reach.say())) {
+            Ok(()) => {
+                self.reach = reach;
+                true
+            }
+            Err(TrySendError::Full((unsent, _))) => {
                 self.waiting = unsent;
                 false
             }
-            Err(TrySendError::Disconnected(unsent)) => {
+            Err(TrySendError::Disconnected((unsent, _))) => {
                 // The file failed; the thread says why at the end.
                 self.lost += unsent.len() as u64;
                 self.closed = true;
@@ -149,11 +180,17 @@ impl Spool {
         }
     }
 
+    /// Notes that every event up to then has been recorded, whichever worker's; those of several wait to be told so.
+    pub fn advance(&mut self, until: sockhop::time::Instant) {
+        self.reach.advance(until);
+    }
+
     /// Says in the trace itself how many events are missing here.
     fn confess(&mut self) {
         if self.missing > 0 {
             let lost = Event::of(View::Lost { events: core::mem::take(&mut self.missing) });
-            self.waiting.push(lost.at(self.last.serial(), 0, self.last.time()));
+            let time = self.last.time().max(self.reach.said());
+            self.waiting.push(lost.at(self.last.serial(), 0, time));
         }
     }
 
@@ -172,6 +209,7 @@ impl Sink for Spool {
             return;
         }
         self.confess();
+        self.reach.note(event);
         self.waiting.push(*event);
     }
 }
@@ -180,26 +218,25 @@ impl Sink for Spool {
 fn write(
     out: impl Write,
     (format, header, mut merge): (Format, &Header, Merge),
-    batches: &Receiver<Vec<Event>>,
+    batches: &Receiver<Batch>,
 ) -> io::Result<u64> {
     let mut out = BufWriter::with_capacity(1 << 16, out);
     let mut writer = format.begin(header, &mut out)?;
     let (mut written, mut goes_on) = (0, true);
     while goes_on {
-        let events = match batches.try_recv() {
-            Ok(batch) => merge.add(batch),
+        let next = match batches.try_recv() {
+            Ok(batch) => Some(batch),
             Err(TryRecvError::Empty) => {
                 out.flush()?;
-                match batches.recv_timeout(merge.patience()) {
-                    Ok(batch) => merge.add(batch),
-                    Err(RecvTimeoutError::Timeout) => merge.rest(),
-                    Err(RecvTimeoutError::Disconnected) => continue,
-                }
+                thread::sleep(COLLECTING);
+                batches.recv().ok()
             }
-            Err(TryRecvError::Disconnected) => {
-                goes_on = false;
-                merge.rest()
-            }
+            Err(TryRecvError::Disconnected) => None,
+        };
+        goes_on = next.is_some();
+        let events = match next {
+            Some((events, until)) => merge.add(events, until),
+            None => merge.rest(),
         };
         for event in &events {
             writer.event(event, &mut out)?;

@@ -1,13 +1,16 @@
 //! The workers on threads of their own, and how the first one, which takes the signals, has them do the same as it does.
 
 use super::worker::Worker;
-use super::{Reloaded, Summary};
-use crate::proxy::Report;
+use super::{Reloaded, Summary, Told};
+use core::any::Any;
+use core::error::Error;
+use core::fmt;
+use core::panic::AssertUnwindSafe;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use mio::Waker;
 use sockhop::trace::Sink;
 use std::io;
-use std::panic::resume_unwind;
+use std::panic::catch_unwind;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
@@ -58,6 +61,45 @@ impl Drop for Leaving {
 /// What a thread comes to.
 type Outcome<S> = io::Result<(Summary, S)>;
 
+/// A worker that has panicked.
+#[derive(Debug)]
+struct Panicked {
+    /// Its place among the workers; the first is 0.
+    place: usize,
+    said: String,
+}
+
+impl Panicked {
+    fn new(place: usize, payload: &(dyn Any + Send)) -> Self {
+        let text = payload.downcast_ref::<String>().map(String::as_str);
+        let said = text.or_else(|| payload.downcast_ref::<&str>().copied());
+        Self { place, said: said.unwrap_or("it did not say why").to_owned() }
+    }
+}
+
+impl fmt::Display for Panicked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { place, said } = self;
+        write!(
+            f,
+            "worker {place} panicked ({said}), so every connection has ended: start again, and please report it with \
+             the lines above"
+        )
+    }
+}
+
+impl Error for Panicked {}
+
+/// Does what a worker does on this thread, and makes an error of its panic.
+///
+/// # Errors
+/// Those of the work, and the panic.
+pub(super) fn caught<R>(place: usize, work: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
+    // Whoever asks for this ends the worker then, and looks at nothing of its any more.
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|payload| Err(io::Error::other(Panicked::new(place, &*payload))))
+}
+
 /// One worker's thread.
 #[derive(Debug)]
 struct Hired<'scope, S> {
@@ -88,7 +130,7 @@ impl<'scope, S> Crew<'scope, S> {
         scope: &'scope Scope<'scope, '_>,
         worker: Worker<S>,
         waker: Arc<Waker>,
-        tell: impl FnMut(Option<&Report>, &mut S) + Send + 'scope,
+        tell: impl FnMut(Told<'_>, &mut S) + Send + 'scope,
     ) -> io::Result<()>
     where
         S: Sink + Send + 'scope,
@@ -97,11 +139,10 @@ impl<'scope, S> Crew<'scope, S> {
         let status = Arc::new(Status { sessions, connections, done, over: AtomicBool::new(false), waker });
         let (orders, taken) = channel();
         let leaving = Leaving(Arc::clone(&status));
-        let name = format!("worker {}", self.0.len() + 1);
+        let place = self.0.len() + 1;
         let own = Arc::clone(worker.waker());
-        let thread =
-            Builder::new().name(name).spawn_scoped(scope, move || work(worker, &taken, &leaving.0, tell));
-        let thread = thread?;
+        let serve = move || caught(place, || work(worker, &taken, &leaving.0, tell));
+        let thread = Builder::new().name(format!("worker {place}")).spawn_scoped(scope, serve)?;
         self.0.push(Hired { thread, orders, waker: own, given: 0, status });
         Ok(())
     }
@@ -134,19 +175,22 @@ impl<'scope, S> Crew<'scope, S> {
     /// Has everybody stop, and returns what each came to.
     ///
     /// # Errors
-    /// The first of theirs. A panic of a worker's goes on here.
+    /// The first of theirs, a panic among them.
     pub(super) fn dismiss(mut self) -> io::Result<Vec<(Summary, S)>> {
         self.order(&Order::End);
-        let outcomes = core::mem::take(&mut self.0).into_iter().map(|hired| match hired.thread.join() {
-            Ok(outcome) => outcome,
-            Err(panic) => resume_unwind(panic),
-        });
-        outcomes.collect()
+        // All are waited for, whatever the first comes to.
+        let hired = core::mem::take(&mut self.0).into_iter().map(|hired| hired.thread.join());
+        let outcomes: Vec<_> = hired.collect();
+        let (mut ended, places) = (Vec::new(), 1..);
+        for (place, outcome) in places.zip(outcomes) {
+            ended.push(outcome.unwrap_or_else(|panic| Err(io::Error::other(Panicked::new(place, &*panic))))?);
+        }
+        Ok(ended)
     }
 }
 
 impl<S> Drop for Crew<'_, S> {
-    /// Lets nobody go on whom the first worker has left by a panic.
+    /// Lets nobody go on when not all could be hired.
     fn drop(&mut self) {
         self.order(&Order::End);
     }
@@ -157,11 +201,11 @@ fn work<S: Sink>(
     mut worker: Worker<S>,
     orders: &Receiver<Order>,
     status: &Status,
-    mut tell: impl FnMut(Option<&Report>, &mut S),
+    mut tell: impl FnMut(Told<'_>, &mut S),
 ) -> Outcome<S> {
     let mut ending = false;
     loop {
-        let now = worker.round(None, &mut tell)?;
+        worker.round(None, &mut tell)?;
         worker.tell(false);
         let mut done = 0;
         while let Ok(order) = orders.try_recv() {
@@ -170,7 +214,7 @@ fn work<S: Sink>(
             match order {
                 Order::Reload(reloaded) => worker.reload(reloaded),
                 Order::Refuse => worker.refuse(),
-                Order::Shut => worker.shut(now),
+                Order::Shut => worker.shut(),
                 Order::End => return Ok(worker.finish()),
             }
         }

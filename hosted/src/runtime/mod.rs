@@ -25,6 +25,7 @@
 
 mod crew;
 mod exchange;
+mod rounds;
 mod worker;
 
 use crate::control::{Desk, Plan};
@@ -41,6 +42,7 @@ use crew::{Crew, Order};
 use exchange::Exchange;
 use mio::unix::SourceFd;
 use mio::{Interest, Token};
+use rounds::Rounds;
 use sockhop::time::Instant;
 use sockhop::trace::Sink;
 use std::io;
@@ -93,6 +95,15 @@ pub struct Reloaded {
     pub rules: Vec<Rule>,
 }
 
+/// What a worker lets whoever looks at its sink know.
+#[derive(Clone, Copy, Debug)]
+pub enum Told<'a> {
+    /// A session has ended.
+    Ended(&'a Report),
+    /// A round has ended, and no worker will record an event any more that happened before this.
+    Round(Instant),
+}
+
 /// What every worker serves, and how.
 #[derive(Clone, Debug)]
 pub struct Serving {
@@ -133,8 +144,9 @@ impl<S: Sink + Send> Runtime<S> {
         let mut workers = workers.collect::<io::Result<Vec<_>>>()?;
         if of > 1 {
             let wakers: Vec<_> = workers.iter().map(|worker| Arc::clone(worker.waker())).collect();
-            for (worker, exchange) in workers.iter_mut().zip(Exchange::among(&wakers)) {
-                worker.exchange(exchange);
+            let places = Exchange::among(&wakers).into_iter().zip(Rounds::several(of));
+            for (worker, (exchange, rounds)) in workers.iter_mut().zip(places) {
+                worker.join(exchange, rounds);
             }
         }
         let mut workers = workers.into_iter();
@@ -176,12 +188,13 @@ impl<S: Sink + Send> Runtime<S> {
 
     /// Serves until a signal comes, then lets connections close, and returns what it came to, and the sinks.
     ///
-    /// `teller` makes what each worker calls with each session that has ended, and without one after each round, to look
-    /// at its sink; `reload` is called on SIGHUP, which without it asks to stop.
+    /// `teller` makes what each worker calls with each session that has ended, and after each round, to look at its sink;
+    /// `reload` is called on SIGHUP, which without it asks to stop.
     ///
     /// # Errors
-    /// The host's, when waiting or reading from the TUN fails.
-    pub fn run<T: FnMut(Option<&Report>, &mut S) + Send>(
+    /// The host's, when waiting or reading from the TUN fails; and that a worker has panicked, whose name and last words
+    /// it says. Every worker has ended by then, and the device and all sockets are gone.
+    pub fn run<T: FnMut(Told<'_>, &mut S) + Send>(
         self,
         teller: impl Fn() -> T,
         reload: Option<impl FnMut() -> Option<Reloaded>>,
@@ -194,11 +207,12 @@ impl<S: Sink + Send> Runtime<S> {
                 .into_iter()
                 .try_for_each(|worker| crew.hire(scope, worker, Arc::clone(first.waker()), teller()));
             let mut lead = Lead { worker: first, crew, signals, upkeep };
-            let served = hired.and_then(|()| lead.serve(teller(), reload));
+            let served = crew::caught(0, || hired.and_then(|()| lead.serve(teller(), reload)));
             let Lead { worker, crew, .. } = lead;
             // Whatever has ended one worker ends all.
-            let others = crew.dismiss()?;
+            let others = crew.dismiss();
             served?;
+            let others = others?;
             drop(desk);
             let (summary, sink) = worker.finish();
             let summary = others.iter().fold(summary, |sum, (other, _)| sum.and(other));
@@ -219,7 +233,7 @@ impl<'scope, S: Sink + Send + 'scope> Lead<'scope, S> {
     /// Serves until the end.
     fn serve(
         &mut self,
-        mut tell: impl FnMut(Option<&Report>, &mut S),
+        mut tell: impl FnMut(Told<'_>, &mut S),
         mut reload: Option<impl FnMut() -> Option<Reloaded>>,
     ) -> io::Result<()> {
         self.upkeep.ready();
@@ -272,7 +286,7 @@ impl<'scope, S: Sink + Send + 'scope> Lead<'scope, S> {
             }
             Step::Shut => {
                 self.crew.order(&Order::Shut);
-                self.worker.shut(now);
+                self.worker.shut();
                 // Without a connection left there is nothing that would wake the next round.
                 self.standing().1 > 0
             }

@@ -1,12 +1,13 @@
 //! The loop that joins a queue of the TUN, an engine and a proxy.
 
 use super::exchange::Exchange;
-use super::{Reloaded, SIGNAL, SOCKETS, SOCKS, Serving, Summary, TUN, WAKER};
+use super::rounds::Rounds;
+use super::{Reloaded, SIGNAL, SOCKETS, SOCKS, Serving, Summary, TUN, Told, WAKER};
 use crate::control::Clerk;
 use crate::egress::{self, Egress, Out};
 use crate::engine::{Engine, Event};
 use crate::metrics::{Board, Latency, Numbers, OfStack, Tally};
-use crate::proxy::{Ledger, Proxy, Report};
+use crate::proxy::{Ledger, Proxy};
 use crate::survey::Snapshot;
 use crate::tun::{self, Tun};
 use crate::users::Judge;
@@ -35,6 +36,7 @@ pub(super) struct Worker<S: Sink> {
     clerk: Option<Clerk>,
     board: Option<Board>,
     began: std::time::Instant,
+    rounds: Rounds,
     octets: (u64, u64),
     listeners: Vec<SocketAddr>,
     resolving: Arc<Latency>,
@@ -83,6 +85,7 @@ impl<S: Sink> Worker<S> {
             clerk: None,
             board: None,
             began: serving.began,
+            rounds: Rounds::default(),
             octets: (0, 0),
             listeners: serving.listeners.clone(),
             resolving,
@@ -93,9 +96,10 @@ impl<S: Sink> Worker<S> {
         })
     }
 
-    /// Exchanges packets with the other workers.
-    pub(super) fn exchange(&mut self, exchange: Exchange) {
+    /// Exchanges packets with the other workers, and has a place among them.
+    pub(super) fn join(&mut self, exchange: Exchange, rounds: Rounds) {
         self.exchange = Some(exchange);
+        self.rounds = rounds;
     }
 
     /// Posts its numbers when somebody wants them.
@@ -129,12 +133,12 @@ impl<S: Sink> Worker<S> {
     pub(super) fn round(
         &mut self,
         deadline: Option<Instant>,
-        tell: &mut impl FnMut(Option<&Report>, &mut S),
+        tell: &mut impl FnMut(Told<'_>, &mut S),
     ) -> io::Result<Instant> {
         let at_once = self.more || self.is_signalled;
         let wait = if at_once { Some(Duration::ZERO) } else { self.wait(deadline) };
         self.waiting.wait(&mut self.poll, &mut self.events, wait)?;
-        let now = self.now();
+        let now = self.rounds.begin(|| since(self.began));
         for event in &self.events {
             if event.token().0 >= SOCKETS {
                 self.proxy.egress().ready(event.token());
@@ -153,9 +157,10 @@ impl<S: Sink> Worker<S> {
         while let Some(report) = self.proxy.next_report() {
             self.octets.0 += report.octets.0;
             self.octets.1 += report.octets.1;
-            tell(Some(&report), self.engine.recorder().sink_mut().inner_mut());
+            tell(Told::Ended(&report), self.engine.recorder().sink_mut().inner_mut());
         }
-        tell(None, self.engine.recorder().sink_mut().inner_mut());
+        let until = self.rounds.end(|| since(self.began));
+        tell(Told::Round(until), self.engine.recorder().sink_mut().inner_mut());
         Ok(now)
     }
 
@@ -194,8 +199,9 @@ impl<S: Sink> Worker<S> {
     }
 
     /// Accepts nobody any more, and ends every session.
-    pub(super) fn shut(&mut self, now: Instant) {
+    pub(super) fn shut(&mut self) {
         self.refuse();
+        let now = self.rounds.begin(|| since(self.began));
         self.proxy.shut(now, &mut self.engine);
         self.turn(now);
     }
@@ -240,7 +246,7 @@ impl<S: Sink> Worker<S> {
     }
 
     fn now(&self) -> Instant {
-        Instant::from_micros(u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX))
+        since(self.began)
     }
 
     /// Ends, and returns what it came to, and the sink.
@@ -255,4 +261,8 @@ impl<S: Sink> Worker<S> {
         };
         (summary, self.engine.into_sink().into_inner())
     }
+}
+
+fn since(began: std::time::Instant) -> Instant {
+    Instant::from_micros(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX))
 }

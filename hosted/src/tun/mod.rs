@@ -222,6 +222,10 @@ impl Tun {
                 Ok((count, false)) => engine.ingress(now, &mut room[..count], self),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.raw_os_error() == Some(libc::EBADFD) => {
+                    let text = format!("somebody has removed {} while it was used: start again", self.name());
+                    return Err(io::Error::new(error.kind(), text));
+                }
                 Err(error) => return Err(error),
             }
         }

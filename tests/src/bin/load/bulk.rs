@@ -1,4 +1,4 @@
-//! Much on few connections: how fast, how evenly, and with how many stalls.
+//! Much on few connections: how fast, how evenly, and with how many stalls, from one tenth of a second to the next.
 
 use crate::{HOPELESS, LAST, Load, ROOM, SINK, SOURCE, joined};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,12 +11,44 @@ use std::time::Instant;
 
 /// A connection on which nothing moves for so long stalls.
 const STALL: Duration = Duration::from_millis(200);
+/// Octets are counted for each stretch of this length.
+const SLOT: Duration = Duration::from_millis(100);
 
 /// What came of one connection.
 struct Carried {
     octets: u64,
     seconds: f64,
     stalls: u64,
+    pace: Pace,
+}
+
+/// How evenly octets have moved.
+struct Pace {
+    began: Instant,
+    moved: Instant,
+    /// The longest time without an octet.
+    longest: Duration,
+    /// Octets of each [`SLOT`] since the beginning.
+    slots: Vec<u64>,
+}
+
+impl Pace {
+    fn begin(now: Instant) -> Self {
+        Self { began: now, moved: now, longest: Duration::ZERO, slots: Vec::new() }
+    }
+
+    fn note(&mut self, octets: u64) {
+        let now = Instant::now();
+        // What a stall has not ended yet counts as well.
+        self.longest = self.longest.max(now - self.moved);
+        if octets == 0 {
+            return;
+        }
+        self.moved = now;
+        let slot = usize::try_from((now - self.began).as_millis() / SLOT.as_millis()).unwrap_or(0);
+        self.slots.resize(self.slots.len().max(slot + 1), 0);
+        self.slots[slot] += octets;
+    }
 }
 
 impl Load {
@@ -42,8 +74,15 @@ impl Load {
         let fair = if squares > 0.0 { sum * sum / (rates.len() as f64 * squares) } else { 0.0 };
         let octets: u64 = carried.iter().map(|one| one.octets).sum();
         let stalls: u64 = carried.iter().map(|one| one.stalls).sum();
+        let longest =
+            carried.iter().map(|one| one.pace.longest).max().unwrap_or_default().as_secs_f64() * 1e3;
+        // The last stretch may be a short one.
+        let whole = usize::try_from(lasting.as_millis() / SLOT.as_millis()).unwrap_or(0);
+        let of = |slot: usize| carried.iter().filter_map(|one| one.pace.slots.get(slot)).sum::<u64>();
+        let slots: Vec<u64> = (0..whole).map(of).collect();
         Ok(format!(
-            "{{\"octets_per_second\":{sum:.0},\"octets\":{octets},\"jain\":{fair:.3},\"stalls\":{stalls}}}"
+            "{{\"octets_per_second\":{sum:.0},\"octets\":{octets},\"jain\":{fair:.3},\"stalls\":{stalls},\
+             \"longest_gap_ms\":{longest:.1},\"per_100_ms\":{slots:?}}}"
         ))
     }
 
@@ -75,7 +114,7 @@ fn carry(mut stream: TcpStream, up: bool, mut goes_on: impl FnMut(u64) -> bool) 
     stream.set_read_timeout(Some(STALL))?;
     stream.set_write_timeout(Some(STALL))?;
     let (began, mut room, mut octets, mut stalls) = (Instant::now(), vec![0; ROOM], 0_u64, 0);
-    let mut piece = 0;
+    let (mut piece, mut pace) = (0, Pace::begin(began));
     while goes_on(piece) {
         piece = match if up { stream.write(&room) } else { stream.read(&mut room) } {
             Ok(0) => return Err(io::Error::other("an end in the midst of it")),
@@ -87,6 +126,7 @@ fn carry(mut stream: TcpStream, up: bool, mut goes_on: impl FnMut(u64) -> bool) 
             Err(error) => return Err(error),
         };
         octets += piece;
+        pace.note(piece);
     }
     if up {
         stream.set_read_timeout(Some(HOPELESS))?;
@@ -99,5 +139,5 @@ fn carry(mut stream: TcpStream, up: bool, mut goes_on: impl FnMut(u64) -> bool) 
             return Err(io::Error::other(format!("{octets} octets were sent, and {heard} heard")));
         }
     }
-    Ok(Carried { octets, seconds: began.elapsed().as_secs_f64(), stalls })
+    Ok(Carried { octets, seconds: began.elapsed().as_secs_f64(), stalls, pace })
 }
