@@ -1,4 +1,5 @@
-//! What no safe crate offers: the ioctls that set an interface up, signals as a file descriptor, and fork.
+//! What no safe crate offers: the ioctls that set an interface up, signals as a file descriptor, fork, and memory that
+//! the kernel can have back.
 //!
 //! ```
 //! assert!(sockhop_hosted::os::exists("lo"));
@@ -6,8 +7,12 @@
 //! ```
 #![expect(
     unsafe_code,
-    reason = "ioctl, signalfd and fork have no safe wrapper; each call below says why it is sound"
+    reason = "ioctl, signalfd, fork and mmap have no safe wrapper; each call says why it is sound"
 )]
+
+mod mapped;
+
+pub(crate) use mapped::Mapped;
 
 use core::mem;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -212,10 +217,10 @@ pub fn exists(name: &str) -> bool {
     found.is_ok()
 }
 
-/// Keeps an idle ring's pages unmapped: large rings are mapped on their own, however often flows come and go.
+/// Has what outgrows its place, such as a table that doubles, go back to the kernel whole.
 ///
-/// glibc would raise its threshold with each ring that is freed, and then fault every page of the next.
-pub fn pin_ring_memory() {
+/// glibc would raise its threshold with each mapping that is freed, and then keep holes of that size among what lives.
+pub fn map_large_tables() {
     #[cfg(target_env = "gnu")]
     // SAFETY: mallopt takes two numbers and is called before other threads allocate in earnest.
     unsafe {

@@ -10,19 +10,17 @@ use sockhop::socks5::{Login, Server};
 use sockhop::time::Instant;
 use sockhop::trace::Ring as TraceRing;
 use sockhop_hosted::engine::{Config, Engine, Event, FlowId, Wire};
+use sockhop_tests::cases::crowd::Crowd;
 use std::alloc::System;
 
-/// Counts what this thread allocates.
+const PAGE: usize = 4_096;
+
+/// Counts what this thread allocates, and the octets that it holds.
 struct Counting;
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-    /// Octets allocated and not given back.
     static HELD: Cell<usize> = const { Cell::new(0) };
-}
-
-fn hold(octets: usize) {
-    HELD.with(|held| held.set(held.get().wrapping_add(octets)));
 }
 
 #[expect(unsafe_code, reason = "an allocator is unsafe by nature; this one only counts and passes on")]
@@ -30,23 +28,28 @@ fn hold(octets: usize) {
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        hold(layout.size());
+        hold(0, layout.size());
         // SAFETY: the caller's promises are passed on.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        hold(layout.size().wrapping_neg());
+        hold(layout.size(), 0);
         // SAFETY: the caller's promises are passed on.
         unsafe { System.dealloc(memory, layout) }
     }
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        hold(size.wrapping_sub(layout.size()));
+        hold(layout.size(), size);
         // SAFETY: the caller's promises are passed on.
         unsafe { System.realloc(memory, layout, size) }
     }
+}
+
+/// Notes that so many octets have become so many; some may be another thread's.
+fn hold(before: usize, after: usize) {
+    HELD.with(|held| held.set(held.get().wrapping_sub(before).wrapping_add(after)));
 }
 
 #[global_allocator]
@@ -115,6 +118,22 @@ fn a_packet_allocates_nothing_once_the_connection_stands() {
     }
     let packets = server.counters().packets_in - packets;
     assert!(packets > 10_000, "{packets} packets");
+}
+
+#[test]
+fn an_idle_connection_costs_the_engine_no_page_and_less_than_two_kibioctets() {
+    let held = || HELD.with(Cell::get);
+    for connections in [1_000, 5_000] {
+        let before = held();
+        let mut crowd = Crowd::new(connections);
+        let (used, idle) = crowd.rest();
+        let each = held().wrapping_sub(before) / connections;
+        println!("{connections}: {each} octets each, rings {} and then {idle}", used / connections);
+        assert_eq!(used, connections * 2 * PAGE, "each has used both of its rings");
+        assert_eq!(idle, 0, "octets of rings of {connections} connections");
+        assert!(each < 2_048, "{each} octets for each of {connections}");
+        crowd.echo();
+    }
 }
 
 #[test]

@@ -41,7 +41,7 @@ pub(crate) fn run(options: &Socks5) -> Result<(), Failure> {
         return Err(Failure::new(USAGE, "--setup is for --egress stack: add that, or leave --setup out"));
     }
     let [one, two, prefix] = random()?;
-    os::pin_ring_memory();
+    os::map_large_tables();
     let proxy = proxy_of(options, &Files::default())?;
     let users = proxy.users.clone();
     let stack = addresses(options, prefix)?;

@@ -19,6 +19,8 @@ pub struct Config {
     pub seed: [u64; 2],
     /// How long a closed connection is remembered (RFC 9293 §3.6.1 has 4 minutes; Linux has 60 s).
     pub two_msl: Duration,
+    /// How long a connection that is not served keeps the memory of rings that hold nothing.
+    pub quiet: Duration,
     /// How many of each thing there may be.
     pub limits: Limits,
     /// What of the guard is switched on; all of it outside of experiments.
@@ -34,6 +36,7 @@ impl Config {
             offload: false,
             seed,
             two_msl: Duration::from_secs(60),
+            quiet: Duration::from_secs(1),
             limits: Limits::default(),
             guard: Rules::ALL,
         }

@@ -2,15 +2,18 @@
 
 use super::holds::Told;
 use super::notice::Unreachable;
+use super::quiet::Order;
 use super::survey::Tally;
 use super::wait::Tuple;
+use crate::os::Mapped;
 use core::net::SocketAddr;
-use smoltcp::iface::{SocketHandle, SocketSet};
-use smoltcp::socket::tcp::{self, CongestionControl, SocketBuffer};
+use smoltcp::iface::SocketSet;
+use smoltcp::socket::tcp::{self, CongestionControl};
 use sockhop::relay::Broken;
 use sockhop::stack::{Socket, Wish};
 use sockhop::tcp::{Guard, Seq, State};
 use sockhop::time::{Instant, Reason};
+use std::io;
 
 /// What a listener is for; the owner gives numbers their meaning.
 pub type Service = u32;
@@ -23,8 +26,9 @@ pub(super) struct Flow {
     pub(super) remote: SocketAddr,
     /// The listener's service; `None` for a connection we opened.
     pub(super) service: Option<Service>,
-    sockets: SocketSet<'static>,
-    handle: SocketHandle,
+    pub(super) mapped: Mapped,
+    /// What its receive ring may hold beyond what it counts.
+    pub(super) order: Order,
     pub(super) guard: Guard,
     /// The socket's state when last looked at.
     pub(super) state: State,
@@ -37,6 +41,10 @@ pub(super) struct Flow {
     pub(super) woken: bool,
     /// Whether it stands in the list of flows to be served.
     pub(super) dirty: bool,
+    /// When it was last served.
+    pub(super) served: Instant,
+    /// Whether it stands in the list of flows that may become quiet.
+    pub(super) listed: bool,
     /// When it comes up in the timers next.
     pub(super) timer: Option<Instant>,
     /// When the engine gives it up, and why.
@@ -63,26 +71,28 @@ pub(super) struct Flow {
 impl Flow {
     /// Returns a connection that has not begun, with rings of `ring` octets each, on a path that takes packets of
     /// `path` octets.
+    ///
+    /// # Errors
+    /// The kernel's, when it has no room for the rings.
     pub(super) fn new(
         now: Instant,
         serial: u32,
         (local, remote): Tuple,
         (ring, path): (usize, usize),
         guard: Guard,
-    ) -> Self {
-        let mut socket = tcp::Socket::new(SocketBuffer::new(vec![0; ring]), SocketBuffer::new(vec![0; ring]));
+    ) -> io::Result<Self> {
+        let mut mapped = Mapped::new(ring)?;
+        let socket = mapped.socket_mut();
         socket.set_ack_delay(None);
         socket.set_nagle_enabled(false);
         socket.set_congestion_control(CongestionControl::Reno);
-        let mut sockets = SocketSet::new(Vec::with_capacity(1));
-        let handle = sockets.add(socket);
-        Self {
+        Ok(Self {
             serial,
             local,
             remote,
             service: None,
-            sockets,
-            handle,
+            mapped,
+            order: Order::default(),
             guard,
             state: State::Closed,
             wish: Wish::Keep,
@@ -90,6 +100,8 @@ impl Flow {
             owned: false,
             woken: false,
             dirty: false,
+            served: now,
+            listed: false,
             timer: None,
             deadline: None,
             over: false,
@@ -101,24 +113,24 @@ impl Flow {
             octets: (0, 0),
             told: Told::default(),
             tally: Tally::new(now),
-        }
+        })
     }
 
     pub(super) fn socket(&mut self) -> &mut tcp::Socket<'static> {
-        self.sockets.get_mut(self.handle)
+        self.mapped.socket_mut()
     }
 
     pub(super) fn stream(&mut self) -> Socket<'_, 'static> {
         let how = if self.expired { Broken::TimedOut } else { Broken::Reset };
-        Socket::new(self.sockets.get_mut(self.handle), &mut self.wish).broken_by(how)
+        Socket::new(self.mapped.socket_mut(), &mut self.wish).broken_by(how)
     }
 
     pub(super) fn socket_ref(&self) -> &tcp::Socket<'static> {
-        self.sockets.get(self.handle)
+        self.mapped.socket()
     }
 
     pub(super) fn sockets(&mut self) -> &mut SocketSet<'static> {
-        &mut self.sockets
+        self.mapped.sockets()
     }
 
     /// Returns whether the socket has octets or a FIN that the peer has not acknowledged.

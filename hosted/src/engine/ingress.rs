@@ -149,6 +149,7 @@ impl<S: Sink> Engine<S> {
                 return self.mark(slot);
             }
         }
+        flow.order.shows(segment);
         let Some(sent) = self.show(slot, packet) else { return };
         let flow = &mut self.flows[slot];
         let after = State::from(flow.socket_ref().state());
@@ -329,6 +330,7 @@ impl<S: Sink> Engine<S> {
             Marks::default()
         };
         flow.octets.1 += u64::from(segment.len);
+        flow.order.says(&segment);
         flow.tally.sending(flow.guard.tracker(), &segment);
         let sent = flow.guard.egress(self.now, &mut self.out[..sent], &segment);
         let (serial, state) = (flow.serial, flow.state);

@@ -11,7 +11,7 @@
 //! ```text
 //! ingress: 1 parse, verify ─► 2 find the flow ─► 3 guard ─► 4 smoltcp ─► 5 compare states, record ─► 6 guard, wire
 //! flush:   7 timers due ─► 8 owner's closes, guard's timers ─► 9 smoltcp's egress, guard, wire ─► 10 next timer
-//!          ─► 11 flows that are over leave
+//!          ─► 11 flows that are over leave, those that are quiet give their memory back
 //! ```
 //!
 //! A SYN creates its socket on demand; a connection in TIME-WAIT has none, and is a record of the demultiplexer.
@@ -57,6 +57,7 @@ mod ingress;
 mod notice;
 mod port;
 mod ports;
+mod quiet;
 mod rings;
 mod service;
 mod states;
@@ -82,6 +83,7 @@ use directory::{Claim, Seat, claim, give_up};
 use flow::Flow;
 use port::Link;
 use ports::Ports;
+use quiet::Quiet;
 use rings::Budget;
 use siphasher::sip::SipHasher13;
 use slab::Slab;
@@ -187,6 +189,7 @@ pub struct Engine<S: Sink = ()> {
     listeners: HashMap<SocketAddr, Listener, Keyed>,
     waits: Waits,
     timers: Timers,
+    quiet: Quiet,
     dirty: Vec<usize>,
     spare: Vec<usize>,
     events: VecDeque<Event>,
@@ -230,6 +233,7 @@ impl<S: Sink> Engine<S> {
             listeners: HashMap::with_hasher(keyed),
             waits: Waits::new(config.two_msl, config.limits.time_wait),
             timers: Timers::default(),
+            quiet: Quiet::new(config.quiet),
             dirty: Vec::new(),
             spare: Vec::new(),
             events: VecDeque::new(),
@@ -386,7 +390,7 @@ impl<S: Sink> Engine<S> {
         if !self.dirty.is_empty() || !self.events.is_empty() || !self.datagrams.is_idle() {
             return Some(self.now);
         }
-        [self.timers.next(), self.waits.next()].into_iter().flatten().min()
+        [self.timers.next(), self.waits.next(), self.quiet.next()].into_iter().flatten().min()
     }
 
     /// Returns how many of each thing there are.
@@ -482,7 +486,11 @@ impl<S: Sink> Engine<S> {
         let number = isn(&self.config.seed, local, remote, self.now, after);
         let guard = Guard::with(number, self.config.guard);
         let sizes = (ring, self.config.mtu);
-        let slot = self.flows.insert(Flow::new(self.now, serial, (local, remote), sizes, guard));
+        let Ok(flow) = Flow::new(self.now, serial, (local, remote), sizes, guard) else {
+            self.budget.give(ring);
+            return None;
+        };
+        let slot = self.flows.insert(flow);
         self.places.insert((local, remote), Place::Flow(slot));
         Some(slot)
     }

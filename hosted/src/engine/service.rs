@@ -5,7 +5,7 @@ use super::flow::Flow;
 use super::ingress::{cause, stack_time};
 use super::port::{Link, Port};
 use super::wait::Record;
-use super::{Engine, Place, Wire};
+use super::{Engine, FlowId, Place, Wire};
 use core::panic::AssertUnwindSafe;
 use core::time::Duration;
 use sockhop::stack::Wish;
@@ -43,6 +43,7 @@ impl<S: Sink> Engine<S> {
             }
         }
         self.spare = turn;
+        self.sweep();
         self.flush_datagrams(wire);
         while let Some(record) = self.waits.expired(now) {
             self.places.remove(&record.tuple);
@@ -56,6 +57,10 @@ impl<S: Sink> Engine<S> {
     fn serve(&mut self, slot: usize, wire: &mut impl Wire) {
         self.tell_wish(slot);
         let flow = &mut self.flows[slot];
+        flow.served = self.now;
+        if !core::mem::replace(&mut flow.listed, true) {
+            self.quiet.list(self.now, FlowId { slot, serial: flow.serial });
+        }
         let mut cause = if flow.wish == Wish::Abort { Cause::Abort } else { Cause::Close };
         linger_on(flow, self.now, self.config.limits.linger);
         let silent = silent_at(flow, self.config.limits.silence).is_some_and(|at| at <= self.now);

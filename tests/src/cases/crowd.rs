@@ -88,6 +88,26 @@ impl Crowd {
         peer.ack = answer.seq + 1;
     }
 
+    /// Has every peer acknowledge what it was sent, and then lets three seconds pass in which nobody says anything; returns
+    /// how many octets of rings are in memory before them and after.
+    pub fn rest(&mut self) -> (usize, usize) {
+        for peer in &self.peers {
+            let mut packet = [0; 60];
+            let said = Empty { seq: peer.seq, ack: peer.ack, flags: Flags::ACK, window: 60_000 };
+            let length = said.write(peer.at, HERE, &mut packet);
+            self.engine.ingress(self.now, &mut packet[..length], &mut self.sent);
+        }
+        self.engine.flush(self.now, &mut self.sent);
+        while self.engine.next_event().is_some() {}
+        let before = self.engine.resident();
+        let end = self.now + Duration::from_secs(3);
+        while let Some(next) = self.engine.poll_at().filter(|next| *next <= end) {
+            self.now = self.now.max(next);
+            self.engine.flush(self.now, &mut self.sent);
+        }
+        (before, self.engine.resident())
+    }
+
     /// Connects one more peer.
     fn enter(&mut self, at: SocketAddr) {
         let mut packet = [0; 60];

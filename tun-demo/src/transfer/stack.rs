@@ -18,7 +18,7 @@ pub(crate) fn open(flags: &Stack) -> Result<(Tun, Engine<Meter>, Unwatched<'_>),
     let mut seed = [0; 16];
     getrandom::fill(&mut seed).map_err(|error| Failure::new(FAILED, format!("no randomness: {error}")))?;
     let word = |at: usize| seed[at..at + 8].iter().fold(0_u64, |word, octet| word << 8 | u64::from(*octet));
-    os::pin_ring_memory();
+    os::map_large_tables();
     let (ip, prefix) = (IpAddr::V4(flags.addr.0), flags.addr.1);
     let host = host_of(ip, prefix).map_err(|text| Failure::new(USAGE, text))?;
     let tun = Tun::open(&tun::Config {
