@@ -42,7 +42,7 @@ fn request(name: &str) -> io::Result<libc::ifreq> {
     // SAFETY: ifreq is plain data for which all zeroes is a value.
     let mut request: libc::ifreq = unsafe { mem::zeroed() };
     for (place, octet) in request.ifr_name.iter_mut().zip(name.bytes()) {
-        *place = octet.cast_signed();
+        *place = libc::c_char::from_ne_bytes([octet]);
     }
     Ok(request)
 }
@@ -64,7 +64,7 @@ fn ioctl<T>(fd: &OwnedFd, call: libc::c_ulong, argument: &mut T) -> io::Result<(
 fn ipv4(ip: Ipv4Addr) -> libc::sockaddr {
     let mut address = libc::sockaddr { sa_family: libc::AF_INET as _, sa_data: [0; 14] };
     for (place, octet) in address.sa_data[2..6].iter_mut().zip(ip.octets()) {
-        *place = octet.cast_signed();
+        *place = libc::c_char::from_ne_bytes([octet]);
     }
     address
 }
@@ -205,8 +205,11 @@ pub fn open_tun(name: &str, kind: TunKind) -> io::Result<(OwnedFd, String)> {
     if kind.offload && set() < 0 {
         return Err(io::Error::last_os_error());
     }
-    let letters =
-        request.ifr_name.iter().take_while(|letter| **letter != 0).map(|letter| letter.cast_unsigned());
+    let letters = request
+        .ifr_name
+        .iter()
+        .take_while(|letter| **letter != 0)
+        .map(|letter| u8::from_ne_bytes(letter.to_ne_bytes()));
     Ok((fd, String::from_utf8_lossy(&letters.collect::<Vec<u8>>()).into_owned()))
 }
 

@@ -1,7 +1,7 @@
 //! What a locked process can do no more, whoever started it, and what it still can.
 
 use sockhop_tests::folder::Folder;
-use sockhop_tests::netns::{neighbour, possible};
+use sockhop_tests::netns::{Namespace, neighbour, possible};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -101,6 +101,54 @@ fn a_stern_sandbox_ends_the_process_at_the_first_wrong_call() {
     for name in ["/etc/shadow", "write", "four", "six", "thread", "clock"] {
         assert_eq!(ended(name), None, "{name}");
     }
+}
+
+#[test]
+fn an_old_kernel_gives_what_it_has_and_what_it_lacks_is_said() {
+    if !possible("an_old_kernel_gives_what_it_has_and_what_it_lacks_is_said", &[]) {
+        return;
+    }
+    let without = neighbour("without").to_string_lossy().into_owned();
+    let on = |kernel| tried(&[&without, kernel], &["gentle", "/etc/hostname", "unix", "four"]);
+    for kernel in ["landlock", "landlock-off"] {
+        let lines = on(kernel);
+        assert!(lines[0].contains("no capabilities, no landlock in this kernel, "), "{kernel}: {}", lines[0]);
+        // What landlock would keep away, the calls do.
+        assert!(lines[0].ends_with("system calls, of which others fail"), "{kernel}: {}", lines[0]);
+        assert_eq!(
+            lines[1..],
+            [
+                "/etc/hostname: Permission denied (os error 13)",
+                "unix: Operation not permitted (os error 1)",
+                "four: done"
+            ],
+            "{kernel}"
+        );
+    }
+    let lines = on("seccomp");
+    assert!(lines[0].ends_with("no capabilities, no files, no seccomp in this kernel"), "{}", lines[0]);
+    assert_eq!(lines[1..], ["/etc/hostname: Permission denied (os error 13)", "unix: done", "four: done"]);
+}
+
+#[test]
+fn the_proxy_serves_on_a_kernel_without_landlock_and_its_start_screen_says_so() {
+    if !possible("the_proxy_serves_on_a_kernel_without_landlock_and_its_start_screen_says_so", &["curl"]) {
+        return;
+    }
+    let namespace = Namespace::new();
+    let _http = namespace.origin("127.0.0.1:8000", "http");
+    // Built once by whoever needs a TUN first.
+    drop(namespace.proxy(&[]));
+    let (without, program) = (neighbour("without"), neighbour("tun-demo"));
+    let line = ["landlock", &program.to_string_lossy(), "socks5", "--allow", "loopback"];
+    let proxy = namespace.start(&without.to_string_lossy(), &line);
+    assert!(proxy.until("locked in").contains("no landlock in this kernel"));
+    proxy.until("Ctrl-C");
+    assert_eq!(
+        namespace.shell("curl -s --max-time 20 --socks5-hostname 198.18.0.2:1080 http://localhost:8000/"),
+        "hello"
+    );
+    proxy.interrupt();
 }
 
 #[test]

@@ -30,17 +30,17 @@ pub(crate) struct Arguments {
 }
 
 const EXAMPLES: &str = "Examples:
-  tun-demo lab                                  see a connection live and die; needs neither root nor a TUN
-  sudo tun-demo socks5 --ladder                 a SOCKS5 proxy on 198.18.0.2:1080, every segment printed
+  tun-demo lab                   see a connection live and die, without root or TUN
+  sudo tun-demo socks5 --ladder  serve at 198.18.0.2:1080 and print every segment
   curl --socks5-hostname 198.18.0.2:1080 https://example.org/
-  tun-demo doctor                               what is missing, and how to mend it";
+  tun-demo doctor                what is missing, and how to mend it";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run a SOCKS5 proxy, on the stack behind a TUN device or at a socket of this host
     #[command(after_help = "Examples:
   sudo tun-demo socks5                                     on 198.18.0.2:1080
-  sudo tun-demo socks5 --ladder --trace x.pcapng           and print every segment, and record it
+  sudo tun-demo socks5 --ladder --trace x.pcapng           print and record segments
   sudo tun-demo socks5 --user ann:secret                   and ask for a password
   sudo tun-demo socks5 --deny 10.0.0.0/8 --allow loopback  and other rules
   tun-demo socks5 --listen 127.0.0.1:1080                  without a TUN and without root

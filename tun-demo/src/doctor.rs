@@ -48,7 +48,11 @@ pub(crate) fn run(out: &mut impl Write) -> Result<(), Failure> {
             .to_owned()),
     )?;
     out.flush()?;
-    if missing > 0 { Err(Failure::new(MISSING, format!("{missing} things are missing"))) } else { Ok(()) }
+    match missing {
+        0 => Ok(()),
+        1 => Err(Failure::new(MISSING, "1 thing is missing")),
+        _ => Err(Failure::new(MISSING, format!("{missing} things are missing"))),
+    }
 }
 
 /// Opens a device without addresses, which nobody notices, and lets it go.

@@ -43,7 +43,7 @@ fn every_flag_that_the_documents_name_is_there() {
 }
 
 #[test]
-fn every_example_of_the_help_is_taken() {
+fn every_example_of_the_help_is_taken_and_fits_a_line_of_100_columns() {
     let mut count = 0;
     examples(&Arguments::command(), &mut count);
     assert!(count > 50, "{count} examples were found");
@@ -51,6 +51,9 @@ fn every_example_of_the_help_is_taken() {
 
 fn examples(command: &Command, count: &mut u32) {
     let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    for line in help.lines().filter(|line| line.starts_with("  ")) {
+        assert!(line.chars().count() <= 100, "{} has its help folded: {line}", command.get_name());
+    }
     // What an example does stands behind two spaces.
     let lines = help.lines().filter_map(|line| line.trim_start().split("  ").next());
     for example in lines.flat_map(ours) {

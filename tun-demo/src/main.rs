@@ -3,6 +3,7 @@
 mod args;
 mod asking;
 mod config;
+mod descriptors;
 mod doctor;
 #[cfg(test)]
 mod documents;
@@ -120,9 +121,15 @@ fn sections(above: &str, command: &clap::Command, out: &mut impl Write) -> Resul
     Ok(())
 }
 
-/// Returns whether colours are wanted on standard output (no-color.org).
+/// Returns whether nobody forbids colours (no-color.org), and the terminal is not said to be without them.
+fn may_colour() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        && std::env::var_os("TERM").is_none_or(|value| value != "dumb")
+}
+
+/// Returns whether colours are wanted on standard output.
 fn colour() -> bool {
-    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && std::io::stdout().is_terminal()
+    may_colour() && std::io::stdout().is_terminal()
 }
 
 /// Returns the columns of standard output: those of the terminal, those that `COLUMNS` says, or 0 if nobody says.

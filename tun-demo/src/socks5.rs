@@ -2,6 +2,7 @@
 
 use crate::args::{Arguments, Command, Locking, Net6, Socks5, host_of};
 use crate::config;
+use crate::descriptors;
 use crate::exit::{ADDRESS, FAILED, Failure, PRIVILEGE, USAGE};
 use crate::lockdown;
 use crate::log::{self, Log};
@@ -198,6 +199,8 @@ fn listen(options: &Socks5) -> Result<(), Failure> {
         writeln!(out, "  whoever reaches {open} can use it: --user NAME:PASS asks for a password")?;
     }
     say_ways(options, &users, at.first().copied(), &mut out)?;
+    // A socket to the client, and one to where he wants to go.
+    descriptors::take(options.most, 2, &mut out)?;
     writeln!(out, "  {}", locked.held)?;
     writeln!(out, "  Ctrl-C closes the connections; a second one does so at once")?;
     log.screen(&out)?;
@@ -394,6 +397,8 @@ fn greet(
     let at = SocketAddr::new(options.addr.0.into(), options.port);
     say_ways(options, users, Some(at), out)?;
     say_forwarding(options, name, listeners, out)?;
+    // A client's own connection is the stack's, and takes none.
+    descriptors::take(engine::Limits::default().flows, 1, out)?;
     writeln!(out, "  {held}")?;
     writeln!(out, "  Ctrl-C closes the connections and removes {name}; a second one does so at once")?;
     out.flush()

@@ -13,7 +13,7 @@ pub(crate) const SEND: &str = "Examples:
   tun-demo send *.log [2001:db8::7]:7007                  one after another
   tar c folder | tun-demo send --name folder.tar - host   standard input, spooled first
   tun-demo send --via socks5://198.18.0.2:1080 FILE host  through a SOCKS5 server
-  tun-demo send --classic FILE host:9000                  to a peer that knows name, \"ok\" and content only
+  tun-demo send --classic FILE host:9000                  to a peer that proves nothing
   sudo tun-demo send --from-stack FILE 198.18.0.1         from the stack behind a TUN device
   tun-demo send --stat FILE                               what would be offered
 

@@ -64,7 +64,7 @@ fn tenth(octets: u64, size: u64) -> u64 {
 }
 
 fn bar(name: &str, size: Option<u64>, at: u64) -> ProgressBar {
-    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let plain = !crate::may_colour();
     let line = match (size, plain) {
         (None, _) => "{prefix}  {binary_bytes}  {binary_bytes_per_sec}",
         (Some(_), true) => {
