@@ -1,6 +1,5 @@
 //! The service that receives files, from many senders at once.
 
-use super::hashing::Hashing;
 use super::{Folder, Part, Policy};
 use crate::engine::FlowId;
 use crate::front::Front;
@@ -8,7 +7,9 @@ use crate::serve::Service;
 use core::net::SocketAddr;
 use core::time::Duration;
 use mio::Waker;
-use sockhop::file::{Algorithms, Digest, Error, Intake, Leading, Outcome, Receiver, Scene, Sum, Turn};
+use sockhop::file::{
+    Algorithms, Digest, Either, Error, Intake, Leading, Outcome, Receiver, Scene, Sum, Turn,
+};
 use sockhop::machine::Machine;
 use sockhop::relay::Stream;
 use sockhop::time::Instant;
@@ -42,7 +43,7 @@ pub struct Received {
 /// One file under way.
 #[derive(Debug)]
 struct Reception {
-    intake: Intake<Part, Hashing>,
+    intake: Intake<Part, Either>,
     remote: SocketAddr,
     began: Instant,
     name: String,
