@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from dataclasses import dataclass, replace
 
 from .space import ORIGIN, Failed, busy, line_of, reason
@@ -22,7 +23,10 @@ class Effort:
     patience: int
 
 
-FULL = Effort(5, 2000, (1, 8, 32), (500, 250), 5000, 500, (1000, 5000), 50_000_000, 20)
+# Seconds that a connection is silent before it is called idle.
+SILENCE = 2.5
+
+FULL = Effort(5, 1200, (1, 8, 32), (500, 250), 5000, 500, (1000, 5000), 50_000_000, 20)
 QUICK = Effort(1, 300, (1, 8), (100, 50), 500, 100, (500,), 5_000_000, 5)
 
 
@@ -97,12 +101,13 @@ def verify(running, effort):
 
 
 def idle(running, count, effort):
-    """Memory for each connection that is open and silent, and how long opening all takes."""
+    """Memory for each connection that has been silent for some seconds, and how long opening all takes."""
     before = running.process.memory() if running.process else None
     command = running.load("idle", count, 16)
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
         try:
             opened = json.loads(line_of(child, effort.patience))
+            time.sleep(SILENCE)
             held = running.process.memory() if running.process else None
             child.stdin.close()
             alive = json.loads(line_of(child, effort.patience))["alive"]
