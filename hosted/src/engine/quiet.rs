@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_that_is_quiet_for_good_wakes_nobody() {
+    fn a_connection_that_is_quiet_for_good_is_looked_at_no_more() {
         let mut pair = Pair::open(Duration::from_secs(1), lan(), 3);
         pair.pass(Duration::from_secs(3));
         assert_eq!((pair.link.a.quiet.next(), pair.link.b.quiet.next()), (None, None));
