@@ -183,7 +183,7 @@ impl Event {
             OPTIONS => View::Options {
                 sent: bit(0),
                 mss: bit(1).then_some(halves(p0).0),
-                scale: bit(2).then_some((p0 >> 8) as u8),
+                scale: bit(2).then_some((p0 >> 8) as u8).map(|shift| shift.min(14)),
             },
             DROPPED => View::Dropped { why: sub, seq: Seq(p0), len: p2 },
             STATE => View::State {
@@ -270,6 +270,7 @@ const fn shift_out(shift: Option<u8>) -> u8 {
     }
 }
 
+/// Returns a shift; one over 14 counts as 14 (RFC 7323 §2.3), in a damaged trace as on the wire.
 fn shift_in(shift: u8) -> Option<u8> {
-    (shift != NO_SHIFT).then_some(shift)
+    (shift != NO_SHIFT).then_some(shift.min(14))
 }

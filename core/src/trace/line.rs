@@ -75,8 +75,7 @@ impl Ends {
         } else {
             theirs
         };
-        // A shift is at most 14 (RFC 7323 §2.3); one from a damaged trace is cut.
-        (window as u32) << (shift & 15)
+        (window as u32) << shift
     }
 
     /// Returns what a segment says in relative numbers.
