@@ -41,13 +41,14 @@ impl Digest for Hashing {
     }
 
     fn update(&mut self, octets: &[u8]) {
-        let long = self.taken >= HERE;
+        if self.taken >= HERE
+            && let Place::Here(digest) = &self.place
+            && let Some(beside) = Beside::begin(digest)
+        {
+            self.place = Place::Beside(beside);
+        }
         self.taken += octets.len() as u64;
         match &mut self.place {
-            Place::Here(digest) if long && let Some(mut beside) = Beside::begin(digest) => {
-                beside.update(octets);
-                self.place = Place::Beside(beside);
-            }
             Place::Here(digest) => digest.update(octets),
             Place::Beside(beside) => beside.update(octets),
         }
