@@ -153,10 +153,10 @@ impl<A: Copy + PartialEq> Race<A> {
 
     /// Returns a dial whose next address has its turn, with a failure if it is to end because its name took too long.
     pub(super) fn due(&mut self, now: Instant) -> Option<(usize, Option<Failure>)> {
-        let dials = &self.dials;
-        self.timers.prune(dials.len(), |key, at| dials.get(&key).is_some_and(|dial| dial.timer == Some(at)));
-        while let Some((key, at)) = self.timers.due(now) {
-            let Some(dial) = self.dials.get_mut(&key).filter(|dial| dial.timer == Some(at)) else { continue };
+        while let Some(key) =
+            self.timers.due(now, self.dials.len(), |key| self.dials.get(&key).and_then(|dial| dial.timer))
+        {
+            let Some(dial) = self.dials.get_mut(&key) else { continue };
             dial.timer = None;
             if dial.next_at.is_none_or(|next| next > now) {
                 dial.timer = self.timers.set(key, dial.next_at, None);

@@ -3,7 +3,7 @@
 //! A ring costs what was touched of it, and a handshake touches a page of each. Once a connection has not been served for
 //! [`Config::quiet`](super::Config::quiet) and its rings hold nothing, the kernel gets their pages again; the next octet costs
 //! a page fault. A connection that is served stands in a list and is looked at once in that time, so one that is busy
-//! costs a look a second, and no packet costs anything.
+//! costs a look a second, and a packet no more than notes of what was shown, what was said and when.
 //!
 //! A receive ring that looks empty may hold octets: smoltcp puts what came out of order where it will belong, beyond what
 //! it counts. It does not tell, but what it hears and what it says is known: it holds nothing beyond the last octet that it

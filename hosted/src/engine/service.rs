@@ -23,15 +23,11 @@ impl<S: Sink> Engine<S> {
     /// Serves every flow that was touched or is due: closes, sends, sets timers, and forgets what is over.
     pub fn flush(&mut self, now: Instant, wire: &mut impl Wire) {
         self.now = now;
-        let flows = &self.flows;
-        self.timers.prune(flows.len(), |slot, at| flows.get(slot).is_some_and(|flow| flow.timer == Some(at)));
-        while let Some((slot, at)) = self.timers.due(now) {
-            if let Some(flow) = self.flows.get_mut(slot)
-                && flow.timer == Some(at)
-            {
-                flow.timer = None;
-                self.mark(slot);
-            }
+        while let Some(slot) =
+            self.timers.due(now, self.flows.len(), |slot| self.flows.get(slot).and_then(|flow| flow.timer))
+        {
+            self.flows[slot].timer = None;
+            self.mark(slot);
         }
         let mut turn = core::mem::replace(&mut self.dirty, core::mem::take(&mut self.spare));
         for slot in turn.drain(..) {

@@ -38,20 +38,29 @@ impl Timers {
     /// Drops the entries that stand for nothing any more, once there are many of them beside `living` slots.
     ///
     /// A deadline may be minutes away when its flow ends, and many thousands of flows end meanwhile.
-    pub(crate) fn prune(&mut self, living: usize, stands: impl Fn(usize, Instant) -> bool) {
+    fn prune(&mut self, living: usize, standing: impl Fn(usize) -> Option<Instant>) {
         if self.heap.len() > FEW + 4 * living {
-            self.heap.retain(|&Reverse((at, slot))| stands(slot, at));
+            self.heap.retain(|&Reverse((at, slot))| standing(slot) == Some(at));
             self.heap.shrink_to(FEW + 4 * living);
         }
     }
 
-    /// Returns a slot that is due and the time of its entry; the slot may have been reused since.
-    pub(crate) fn due(&mut self, now: Instant) -> Option<(usize, Instant)> {
-        let &Reverse((at, slot)) = self.heap.peek()?;
-        (at <= now).then(|| {
+    /// Takes the entry of a slot that is due and returns the slot; `standing` says of a slot, one of `living`, what
+    /// [`set`](Self::set) returned for it last.
+    pub(crate) fn due(
+        &mut self,
+        now: Instant,
+        living: usize,
+        standing: impl Fn(usize) -> Option<Instant>,
+    ) -> Option<usize> {
+        self.prune(living, &standing);
+        while let Some(&Reverse((at, slot))) = self.heap.peek().filter(|Reverse((at, _))| *at <= now) {
             self.heap.pop();
-            (slot, at)
-        })
+            if standing(slot) == Some(at) {
+                return Some(slot);
+            }
+        }
+        None
     }
 
     /// Returns when the next entry is due.
@@ -72,12 +81,11 @@ mod tests {
             let (slot, now) = (serial % 10, Instant::ZERO + Duration::from_millis(serial as u64));
             // A new flow in the slot of one that has ended.
             standing[slot] = timers.set(slot, Some(now + Duration::from_secs(300)), None);
-            timers.prune(10, |slot, at| standing[slot] == Some(at));
+            assert_eq!(timers.due(now, 10, |slot| standing[slot]), None);
             assert!(timers.heap.len() <= FEW + 41 && timers.heap.capacity() <= 2 * FEW, "{serial}");
         }
         let late = Instant::ZERO + Duration::from_secs(1_000);
-        let mut due = core::iter::from_fn(|| timers.due(late)).collect::<Vec<_>>();
-        due.retain(|(slot, at)| standing[*slot] == Some(*at));
-        assert_eq!(due.len(), 10, "no entry that stands is dropped");
+        let due: Vec<_> = core::iter::from_fn(|| timers.due(late, 10, |slot| standing[slot])).collect();
+        assert_eq!(due.len(), 10, "no entry that stands is dropped, and no other comes up");
     }
 }

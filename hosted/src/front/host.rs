@@ -187,14 +187,10 @@ impl HostFront {
 
     /// Returns the next thing that happened.
     pub fn next_event(&mut self, now: Instant) -> Option<Event> {
-        let connections = &self.connections;
-        self.timers.prune(connections.len(), |slot, at| {
-            connections.get(slot).is_some_and(|connection| connection.timer == Some(at))
-        });
-        while let Some((slot, at)) = self.timers.due(now) {
-            if self.connections.get(slot).is_some_and(|connection| connection.timer == Some(at)) {
-                self.connections.remove(slot);
-            }
+        while let Some(slot) = self.timers.due(now, self.connections.len(), |slot| {
+            self.connections.get(slot).and_then(|connection| connection.timer)
+        }) {
+            self.connections.remove(slot);
         }
         if self.accept_at.is_some_and(|at| at <= now) {
             self.accept_at = None;

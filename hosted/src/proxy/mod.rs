@@ -250,14 +250,11 @@ impl<E: Egress> Proxy<E> {
 
     /// Serves the sessions whose deadline has passed.
     fn expire<F: Front>(&mut self, now: Instant, front: &mut F) {
-        let sessions = &self.sessions;
-        self.timers.prune(sessions.len(), |key, at| {
-            sessions.get(key).is_some_and(|session| session.timer == Some(at))
-        });
-        while let Some((key, at)) = self.timers.due(now) {
-            let Some(session) = self.sessions.get_mut(key).filter(|session| session.timer == Some(at)) else {
-                continue;
-            };
+        while let Some(key) = self
+            .timers
+            .due(now, self.sessions.len(), |key| self.sessions.get(key).and_then(|session| session.timer))
+        {
+            let session = &mut self.sessions[key];
             session.timer = None;
             if session.is_due(now, &self.config.deadlines) && session.expire(front) {
                 self.egress.cancel(key);

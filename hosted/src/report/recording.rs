@@ -228,6 +228,7 @@ fn write(
             Ok(batch) => Some(batch),
             Err(TryRecvError::Empty) => {
                 out.flush()?;
+                // Spools have room for what comes meanwhile, and the end waits no longer than this.
                 thread::sleep(COLLECTING);
                 batches.recv().ok()
             }
