@@ -183,7 +183,7 @@ impl Event {
             OPTIONS => View::Options {
                 sent: bit(0),
                 mss: bit(1).then_some(halves(p0).0),
-                scale: bit(2).then_some((p0 >> 8) as u8).map(|shift| shift.min(14)),
+                scale: if bit(2) { shift_in((p0 >> 8) as u8) } else { None },
             },
             DROPPED => View::Dropped { why: sub, seq: Seq(p0), len: p2 },
             STATE => View::State {
